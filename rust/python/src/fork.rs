@@ -1,0 +1,47 @@
+//! Noticing that this process is a forked child.
+//!
+//! Worker threads and the parent's locks do not exist in a child, so everything made before the
+//! fork refuses to work there. A counter bumped by `os.register_at_fork` costs one atomic load
+//! per call; asking for the pid would cost a system call.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pyo3::prelude::*;
+
+use crate::errors::theus_error;
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// How many forks lie between the first process and this one.
+pub fn generation() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// Registers the counter with the interpreter; called once, when the module is made.
+pub fn watch(py: Python<'_>, module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let options = pyo3::types::PyDict::new(py);
+    options.set_item("after_in_child", wrap_pyfunction!(after_fork, module)?)?;
+    py.import("os")?
+        .getattr("register_at_fork")
+        .and_then(|register| register.call((), Some(&options)))
+        // Windows cannot fork and has no such function.
+        .map_or_else(|_| Ok(()), |_| Ok(()))
+}
+
+/// Refuses to go on in a child of the process that made the object.
+pub fn check(py: Python<'_>, made_in: u32) -> PyResult<()> {
+    if made_in == generation() {
+        return Ok(());
+    }
+    Err(theus_error(
+        py,
+        "ForkedProcessError",
+        "this session belongs to the parent process: its worker threads do not exist in a forked \
+         child; make a new Session() in the child, or start children with the 'spawn' method",
+    ))
+}
+
+#[pyfunction]
+fn after_fork() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}

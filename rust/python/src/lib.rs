@@ -1,0 +1,37 @@
+//! `theus_nb._core`: the thin Python face of `theus_core`.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `engine` | one session: scheduler, unfinished runs, records, one lock |
+//! | `admit`, `finish`, `store` | what the engine's methods do: begin, end, look |
+//! | `run`, `waiter`, `outcome`, `callbacks` | the awaitable handle of one execution |
+//! | `bridge`, `wakeup` | completions on their way to an event loop |
+//! | `queue` | worker threads and what they wait on |
+//! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
+
+mod admit;
+mod bridge;
+mod callbacks;
+mod engine;
+mod errors;
+mod finish;
+mod fork;
+mod outcome;
+mod queue;
+mod run;
+mod store;
+mod waiter;
+mod wakeup;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<bridge::Bridge>()?;
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<queue::Lane>()?;
+    module.add_class::<queue::WorkQueue>()?;
+    module.add_class::<run::Run>()?;
+    module.add_class::<waiter::Waiter>()?;
+    fork::watch(module.py(), module)
+}

@@ -1,0 +1,208 @@
+//! What `await run` suspends on.
+//!
+//! A task that is cancelled must see `CancelledError`, while a run cancelled by its owner must
+//! raise `RunCancelledError` at every `await` of it. asyncio tells both through one method,
+//! `future.cancel()`. So each `await` gets an object of its own: cancelling *it* can only come
+//! from the awaiting task. It also lets a run be awaited on a loop it does not belong to.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::PyStopIteration;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use crate::bridge::{Bridge, Completion};
+use crate::callbacks::Callbacks;
+use crate::finish::cancel_run;
+use crate::outcome::cancelled;
+use crate::run::{CancelledBy, Run};
+
+#[derive(Default)]
+struct State {
+    callbacks: Callbacks,
+    blocking: bool,
+    woken: bool,
+    /// Set when the awaiting task was cancelled, with the message it was given.
+    cancelled: Option<Option<Py<PyAny>>>,
+    /// The run that awaits, while its wait is an edge of the scheduler's graph.
+    edge: Option<u64>,
+}
+
+/// One `await` of one run.
+#[pyclass(frozen, weakref, module = "theus_nb._core")]
+pub struct Waiter {
+    run: Py<Run>,
+    bridge: Py<Bridge>,
+    state: Mutex<State>,
+}
+
+impl Waiter {
+    /// A waiter for a run on the loop of a bridge; `edge` is the run in whose body we are.
+    pub fn new(run: Py<Run>, bridge: Py<Bridge>, edge: Option<u64>) -> Self {
+        let state = Mutex::new(State { edge, ..State::default() });
+        Self { run, bridge, state }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called when the run has settled: on the run's loop, or on the waiter's own.
+    pub fn wake(slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        let me = slf.get();
+        let callbacks = {
+            let mut state = me.state();
+            state.woken = true;
+            state.callbacks.take()
+        };
+        me.drop_edge(py);
+        callbacks.schedule(me.bridge.get(), slf.as_any());
+    }
+
+    /// Passes a settled run on to this waiter, over its own bridge if that is another one.
+    pub fn notify(slf: &Bound<'_, Self>, from: Option<&Py<Bridge>>) {
+        let py = slf.py();
+        let bridge = &slf.get().bridge;
+        if from.is_some_and(|from| from.is(bridge)) {
+            Self::wake(slf);
+        } else {
+            Bridge::push(bridge.bind(py), Completion::Wake(slf.clone().unbind()));
+        }
+    }
+
+    fn drop_edge(&self, py: Python<'_>) {
+        let edge = self.state().edge.take();
+        if let Some(waiter) = edge {
+            let run = self.run.get();
+            run.engine(py).get().forget_wait(waiter, run.number());
+        }
+    }
+
+    fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let message = {
+            let state = self.state();
+            state.cancelled.as_ref().map(|m| m.as_ref().map(|m| m.clone_ref(py)))
+        };
+        match message {
+            Some(message) => {
+                // The awaiting task asked for the end of the run, so it has seen how it ended.
+                self.run.get().mark_retrieved();
+                Err(cancelled(py, message.as_ref()))
+            }
+            None => self.run.get().value(py),
+        }
+    }
+}
+
+#[pymethods]
+impl Waiter {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+        let me = slf.get();
+        if !me.done() {
+            me.state().blocking = true;
+            return Ok(slf.clone().unbind());
+        }
+        let value = me.value(slf.py())?;
+        Err(PyStopIteration::new_err((value,)))
+    }
+
+    #[getter(_asyncio_future_blocking)]
+    fn future_blocking(&self) -> bool {
+        self.state().blocking
+    }
+
+    #[setter(_asyncio_future_blocking)]
+    fn set_future_blocking(&self, value: bool) {
+        self.state().blocking = value;
+    }
+
+    fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.bridge.get().event_loop().clone_ref(py)
+    }
+
+    #[pyo3(signature = (callback, /, *, context = None))]
+    fn add_done_callback(
+        slf: &Bound<'_, Self>,
+        callback: Bound<'_, PyAny>,
+        context: Option<Py<PyAny>>,
+    ) {
+        let me = slf.get();
+        if me.done() {
+            me.bridge.get().call_soon(slf.py(), &callback, slf.as_any(), context.as_ref());
+            return;
+        }
+        me.state().callbacks.add(callback.unbind(), context);
+        // Registered late, so that a waiter nobody suspends on costs the run nothing.
+        Run::add_waiter(me.run.bind(slf.py()), slf);
+    }
+
+    fn remove_done_callback(&self, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let callbacks = self.state().callbacks.take();
+        let (kept, removed) = callbacks.without(callback)?;
+        self.state().callbacks = kept;
+        Ok(removed)
+    }
+
+    /// The awaiting task is cancelled: the run is cancelled with it.
+    #[pyo3(signature = (msg = None))]
+    fn cancel(&self, py: Python<'_>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
+        if self.done() {
+            return Ok(false);
+        }
+        let kept = msg.as_ref().map(|m| m.clone_ref(py));
+        if !cancel_run(self.run.bind(py), CancelledBy::Asyncio(msg))? {
+            return Ok(false);
+        }
+        self.state().cancelled = Some(kept);
+        Ok(true)
+    }
+
+    fn cancelled(&self) -> bool {
+        self.done() && self.state().cancelled.is_some()
+    }
+
+    fn done(&self) -> bool {
+        // A run on another loop is over for this loop only when its own bridge has said so.
+        self.state().woken || self.run.get().settled()
+    }
+
+    fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.value(py)
+    }
+
+    fn exception(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.value(py) {
+            Ok(_) => Ok(py.None()),
+            Err(error) => Ok(error.into_value(py).into_any()),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.run)?;
+        visit.call(&self.bridge)?;
+        // Locked means that this very thread is inside one of the short sections above; leaving
+        // the fields out of one collection only keeps them alive until the next.
+        match self.state.try_lock() {
+            Ok(state) => state.callbacks.traverse(&visit),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        let _dropped = self.state().callbacks.take();
+    }
+}
+
+impl Drop for Waiter {
+    /// A waiter that is thrown away (its task was cancelled or destroyed) waits no more.
+    fn drop(&mut self) {
+        if self.state().edge.is_some() {
+            Python::try_attach(|py| self.drop_edge(py));
+        }
+    }
+}

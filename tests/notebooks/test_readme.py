@@ -1,0 +1,48 @@
+"""The README's tour of a notebook works, cell after cell, in a real kernel."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+
+from tests.notebooks.story import Story
+from tests.unit.test_docs import Example, examples, readme_section
+from tools import demo
+
+TOUR = readme_section("## Five minutes in a notebook\n")
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(scope="module")
+def tour() -> Story:
+    """Every block as a cell; one that is followed by the text of an error may raise it."""
+    notebook = nbformat.v4.new_notebook()
+    for number, example in enumerate(examples(TOUR)):
+        tags = ["raises-exception"] if example.prints else []
+        cell = nbformat.v4.new_code_cell(example.code, id=f"c{number}", metadata={"tags": tags})
+        notebook.cells.append(cell)
+    return Story(notebook, demo.execute(notebook))
+
+
+def test_the_tour_computes_what_it_says(tour: Story) -> None:
+    cells = {example.code: f"c{number}" for number, example in enumerate(examples(TOUR))}
+    assert tour.text(cells["table\n"]).strip() == "{'sum': 499500, 'mean': 499.5}"
+    looks = next(cells[code] for code in cells if "theus.state.version" in code)
+    # The largest of 0 … 999, and the version that the second fetch wrote: it was the third run.
+    assert tour.text(looks).strip() == "(999, 3)"
+
+
+def test_the_tour_runs_in_the_lanes_it_names(tour: Story) -> None:
+    assert tour.kinds() == [
+        ("fetch", "loop", "finished"),
+        ("crunch", "cell", "finished"),
+        ("fetch", "loop", "finished"),
+        ("largest", "worker", "finished"),
+    ]
+
+
+def test_the_tour_shows_its_error_as_it_is(tour: Story) -> None:
+    claimed: list[Example] = [example for example in examples(TOUR) if example.prints]
+    errors = [f"{error.evalue.strip()}\n" for error in tour.errors().values()]
+    assert errors == [example.prints for example in claimed]

@@ -1,0 +1,104 @@
+"""Random programs for the order of runs: hypothesis strategies over `model.Spec`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from hypothesis import strategies as st
+
+from tests.property.model import LEAVES, Ending, Spec, covers, plain
+
+INPUTS: Final = (*LEAVES, "domain.all.c", "domain.all")
+OUTPUTS: Final = (*LEAVES, "domain.all.c")
+ENDINGS: Final[tuple[Ending, ...]] = (
+    *("ok",) * 9,
+    "raise early",
+    "raise late",
+    "forget",
+    "violate",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What is submitted, in which order, and how its schedule is chosen.
+
+    Attributes:
+        initial: What is in the state before.
+        runs: The top-level runs in the order of submission.
+        choices: Picks the next step (submit, open a gate, cancel) among the possible ones.
+        cancels: How many waiting runs may be cancelled.
+    """
+
+    initial: dict[str, list[str]]
+    runs: tuple[Spec, ...]
+    choices: tuple[int, ...]
+    cancels: int
+
+
+@st.composite
+def declared(draw: st.DrawFn, universe: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """Draw some paths of a universe, each perhaps optional."""
+    nodes = draw(st.lists(st.sampled_from(universe), unique=True, max_size=most))
+    return tuple(node + draw(st.sampled_from(("", "", "?"))) for node in nodes)
+
+
+@st.composite
+def specs(
+    draw: st.DrawFn, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...], *, top: bool
+) -> Spec:
+    """Draw one run that declares nothing outside the given paths."""
+    reads = draw(declared(inputs, 3)) if inputs else ()
+    writes = draw(declared(outputs, 2)) if outputs else ()
+    if any(covers(plain(a), plain(b)) for a in writes for b in writes if a != b):
+        writes = writes[:1]  # one run, two claims on the same path: not a case worth having
+    updates = draw(st.booleans()) and not reads and bool(writes)
+    if updates:
+        reads = (plain(writes[0]) + draw(st.sampled_from(("", "?"))),)
+    children = draw(families(name, reads, writes)) if top and draw(st.integers(0, 3)) == 3 else ()
+    ending = draw(st.sampled_from(ENDINGS))
+    required = [node for node in writes if not node.endswith("?")]
+    if ending == "forget" and (children or not required):
+        ending = "ok"
+    done = [node for node in writes if not node.endswith("?") or draw(st.booleans())]
+    if ending == "forget":
+        done.remove(required[0])
+    return Spec(
+        name,
+        reads,
+        writes,
+        tuple(leaf for leaf in LEAVES if any(covers(plain(node), leaf) for node in done)),
+        is_async=draw(st.booleans()),
+        ending=ending,
+        children=children,
+        tolerant=draw(st.booleans()),
+        by_handle=draw(st.booleans()),
+    )
+
+
+@st.composite
+def families(
+    draw: st.DrawFn, parent: str, reads: tuple[str, ...], writes: tuple[str, ...]
+) -> tuple[Spec, ...]:
+    """Draw the children of a run, within what it declares."""
+    declared_paths = [plain(node) for node in (*reads, *writes)]
+    inputs = tuple(n for n in INPUTS if any(covers(node, n) for node in declared_paths))
+    outputs = tuple(n for n in OUTPUTS if any(covers(plain(node), n) for node in writes))
+    return tuple(
+        draw(specs(f"{parent}_{number}", inputs, outputs, top=False))
+        for number in range(draw(st.integers(1, 3)))
+    )
+
+
+@st.composite
+def programs(draw: st.DrawFn, most: int = 7) -> Program:
+    """Draw a whole program with its schedule."""
+    written = draw(st.lists(st.sampled_from(LEAVES), unique=True, max_size=len(LEAVES)))
+    count = draw(st.integers(1, most))
+    return Program(
+        {leaf: ["first"] for leaf in written},
+        tuple(draw(specs(f"p{number}", INPUTS, OUTPUTS, top=True)) for number in range(count)),
+        tuple(draw(st.lists(st.integers(0, 255), max_size=24))),
+        draw(st.integers(0, 2)),
+    )

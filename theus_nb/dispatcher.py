@@ -1,0 +1,343 @@
+"""The way of one run: choose a lane, admit, execute, commit, record."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import _get_running_loop
+from typing import TYPE_CHECKING, Any, Final
+
+from theus_nb import _core
+from theus_nb.access import Access, current
+from theus_nb.context import Context
+from theus_nb.endings import Endings
+from theus_nb.errors import DeadlockError, SessionError
+from theus_nb.lanes import WorkerLanes, bridge_for
+from theus_nb.outputs import collect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from theus_nb._core import Bridge, Run
+    from theus_nb.notebook_zone import NotebookZone
+    from theus_nb.process import Process
+    from theus_nb.registry import Registry
+
+RECORDS: Final = 1_000
+"""How many finished runs a session remembers, without their values."""
+
+
+Admitted = tuple["Run", bool, "dict[str, object] | None"]
+
+if sys.version_info >= (3, 12):
+    current_task = asyncio.current_task
+else:
+    # The public function is written in Python there and asks for the running loop once more.
+    current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+class Dispatcher:
+    """Runs processes: async ones on the loop they are awaited on, sync ones in worker threads.
+
+    Args:
+        workers: Number of worker threads.
+        zone: The notebook's variables, if there is a notebook.
+        registry: The processes known by name.
+    """
+
+    def __init__(self, workers: int, zone: NotebookZone, registry: Registry) -> None:
+        self.zone = zone
+        self.output_route: Callable[[], Callable[[], None]] | None = None
+        self.endings = Endings(zone, registry)
+        self.engine = _core.Engine(self.endings, current, RECORDS)
+        self.endings.engine = self.engine
+        self.lanes = WorkerLanes(workers, self.execute)
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._bridge: Bridge | None = None
+        # Keyed by the object, not by its name: a redefined process is another one.
+        self._defined: dict[Process, int] = {}
+        # asyncio holds tasks weakly; a started run must not vanish half-way.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- where we are ---------------------------------------------------------------------
+
+    def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make a loop the one that work from other threads is posted to. On its own thread."""
+        self.loop = loop
+        self._bridge = bridge_for(loop)
+
+    def here(self) -> Bridge | None:
+        """Return the bridge of the loop that runs in this thread, or None where none runs.
+
+        The first loop seen becomes the session's.
+        """
+        loop = _get_running_loop()
+        if loop is None:
+            return None
+        if loop is not self.loop and (self.loop is None or self.loop.is_closed()):
+            self.adopt_loop(loop)
+        return self._bridge if loop is self.loop else bridge_for(loop)
+
+    def _anywhere(self) -> Bridge:
+        """Return the bridge of this thread's loop, or else of the session's own.
+
+        Raises:
+            SessionError: There is no loop: nothing could ever be delivered.
+        """
+        bridge = self.here() or self._bridge
+        if bridge is None or bridge.event_loop.is_closed():
+            msg = "no event loop is running: use theus.run_sync(...), or start from async code"
+            raise SessionError(msg)
+        return bridge
+
+    def _define(self, process: Process) -> int:
+        """Make a process known to the engine; return its number there."""
+        contract = process.contract
+        number = self.engine.define(
+            process.name,
+            process.source_hash,
+            [(access.path, access.optional) for access in contract.inputs],
+            [(access.path, access.optional) for access in contract.outputs],
+        )
+        self._defined[process] = number
+        return number
+
+    # -- sync processes ---------------------------------------------------------------------
+
+    def submit(self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
+        """Submit a sync process to its worker lane; returns at once."""
+        if process.layout.notebook_names:
+            self.zone.sync(self.engine, process.layout.notebook_names)
+        number = self._defined.get(process)
+        loop, bridge = _get_running_loop(), self._bridge
+        parent = current.get()
+        route = self.output_route
+        return self.engine.submit(
+            self._define(process) if number is None else number,
+            process,
+            bridge if loop is self.loop and loop and bridge else self._anywhere(),
+            self.lanes.cells if process.lane == "cell" else self.lanes.pool,
+            (args, kwargs, None if route is None else route()),
+            None if parent is None else parent.run,
+        )
+
+    async def run_in_worker(
+        self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - the function's own value
+        """Submit a sync process and wait for it."""
+        run = self.submit(process, args, kwargs)
+        try:
+            return await run
+        except DeadlockError as error:
+            # Refused at the await: the run never started and leaves no trace.
+            self.engine.withdraw(run, error)
+            raise
+
+    def execute(self, run: Run, begun: tuple[dict[str, object] | None] | None = None) -> None:
+        """Execute one run in the worker thread that took it, and end it.
+
+        Args:
+            run: The run; its arguments are in ``run.call``.
+            begun: Its inputs, if it has been started already.
+        """
+        call = run.call
+        if call is None:
+            return  # ended between being taken and being looked at
+        args, kwargs, setup = call
+        access: Access | None = None
+        try:
+            if setup is not None:
+                setup()
+            reads = self.engine.begin(run) if begun is None else begun[0]
+            access = Access(run, run.process, reads, current.get(), self._publish)
+            current.set(access)  # the context is this run's own copy: nothing to restore
+            value = access.process.fn(Context(access), *args, **kwargs)
+            if hasattr(type(value), "__await__") and run.process.kind == "function":
+                run.bridge.post(self._continue_on_loop, run, access, value)
+                access = None
+                return
+            self._commit(run, access, value)
+        except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
+            self.endings.fail(run, error)
+        finally:
+            if access is not None:
+                access.ended = True
+
+    def _commit(self, run: Run, access: Access, value: object) -> None:
+        """Lay the value over the outputs and commit, on this thread or on the loop's."""
+        writes = collect(access, value)
+        if access.process.layout.commits_on_loop or access.definitions:
+            arguments = (run, access, value, writes or {})
+            if access.run.lane == "loop":
+                self.endings.commit_notebook(*arguments)
+            else:
+                # The main thread's loop, whichever loop awaits the run.
+                bridge = self._bridge or run.bridge
+                bridge.post(self.endings.commit_notebook_or_fail, *arguments)
+            return
+        if self.engine.finish(run, value, writes) and access.parent is not None and writes:
+            self.endings.tell_parents(access, writes)
+
+    def _continue_on_loop(self, run: Run, access: Access, value: Awaitable[Any]) -> None:
+        """Go on with a ``def`` that returned an awaitable: it is awaited, not handed back."""
+
+        async def rest() -> None:
+            token = current.set(access)
+            try:
+                self._commit(run, access, await value)
+            except asyncio.CancelledError:
+                self.engine.cancelled(run)
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
+                self.endings.fail(run, error)
+            finally:
+                access.ended = True
+                current.reset(token)
+
+        run.task = self._keep(run, asyncio.get_running_loop().create_task(rest()))
+
+    # -- async processes --------------------------------------------------------------------
+
+    def admit(
+        self, process: Process, *, awaited: bool, task: bool = False, lane: str | None = None
+    ) -> Admitted:
+        """Admit a process that the caller will execute, on the loop or in its own lane.
+
+        Args:
+            process: The process.
+            awaited: Whether the process we are in waits for it.
+            task: Whether it will run in the task we are in.
+            lane: Name of the worker lane that executes it, if it is not the loop.
+
+        Returns:
+            The run; whether it was started already, because all inputs were there; and then
+            their values by path.
+        """
+        if process.layout.notebook_names:
+            self.zone.sync(self.engine, process.layout.notebook_names)
+        number = self._defined.get(process)
+        loop, bridge = _get_running_loop(), self._bridge
+        parent = current.get()
+        return self.engine.admit(
+            self._define(process) if number is None else number,
+            process,
+            bridge if loop is self.loop and loop and bridge else self._anywhere(),
+            current_task(loop) if task else None,
+            None if parent is None else parent.run,
+            awaited,
+            lane,
+        )
+
+    async def run(
+        self,
+        process: Process,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        admitted: Admitted | None = None,
+    ) -> Any:  # noqa: ANN401 - the function's own value
+        """Execute a process in the calling task and return its value.
+
+        Args:
+            process: The process, one that runs on the loop.
+            args: Its arguments after the context.
+            kwargs: Likewise.
+            admitted: Its run, if it was admitted before; it then has a handle that tells how
+                it ended, and nobody is told by a raise.
+        """
+        handle = admitted is not None
+        run, started, reads = admitted or self.admit(process, awaited=True, task=True)
+        access = token = None
+        try:
+            if not started:
+                reads = await self._inputs(run)
+            access = Access(run, process, reads, current.get(), self._publish)
+            token = current.set(access)
+            value = process.fn(Context(access), *args, **kwargs)
+            if process.is_async or (
+                hasattr(type(value), "__await__") and process.kind == "function"
+            ):
+                value = await value
+            self._commit(run, access, value)
+        except asyncio.CancelledError:
+            raise self.endings.cancelled_here(run) from None
+        except BaseException as error:
+            self.endings.fail(run, error, reported=not handle)
+            raise
+        finally:
+            if access is not None:
+                access.ended = True
+            if token is not None:
+                current.reset(token)
+        if run.cancel_requested:
+            self.endings.forgive(run)
+        return value
+
+    async def _inputs(self, run: Run) -> dict[str, object] | None:
+        """Wait until a run's inputs are there and start it; raise if they never will be."""
+        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if run.set_gate(gate):
+            await gate
+        failure = run.failure()
+        if failure is not None:
+            raise failure
+        return self.engine.begin(run)
+
+    def start(self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
+        """Submit a process and return its handle at once, from any thread."""
+        if not process.on_loop:
+            return self.submit(process, args, kwargs)
+        admitted = self.admit(process, awaited=False)
+        run = admitted[0]
+        loop = run.get_loop()
+        if run.bridge is self.here():
+            self._launch(admitted, args, kwargs)
+        else:
+            loop.call_soon_threadsafe(self._launch, admitted, args, kwargs)
+        return run
+
+    def _launch(self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        run = admitted[0]
+        if not run.has_ended:
+            coroutine = self._drive(admitted, args, kwargs)
+            task = run.get_loop().create_task(coroutine, name=run.name)
+            run.task = self._keep(run, task)
+
+    async def _drive(
+        self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Execute a started run in a task of its own; its handle tells how it ended."""
+        run = admitted[0]
+        try:
+            await self.run(run.process, args, kwargs, admitted)
+        except asyncio.CancelledError:
+            self.engine.cancelled(run)
+        except BaseException:  # noqa: BLE001 - kept by the run, and reported if nobody looks
+            pass
+
+    def _keep(self, run: Run, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        """Hold a task until it ends, and end its run if the task could not."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if task.cancelled():  # before its first step: the coroutine never saw it
+                self.engine.cancelled(run)
+
+        self._tasks.add(task)
+        task.add_done_callback(ended)
+        return task
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """Return the tasks of started runs that have not ended."""
+        return list(self._tasks)
+
+    def close(self, reason: str) -> None:
+        """Refuse new runs, cancel the unfinished ones, let the threads leave."""
+        self.engine.close()
+        for run in self.engine.unfinished():
+            run.cancel(reason)
+        self.lanes.close()
+
+    def _publish(self, access: Access, writes: dict[str, object]) -> None:
+        self.engine.publish(access.run, writes)
+        if access.parent is not None:
+            self.endings.tell_parents(access, writes)

@@ -1,0 +1,205 @@
+"""How runs end: failures, cancellations, notebook commits, and the words for each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import pathlib
+from typing import TYPE_CHECKING, Any, Final
+
+from theus_nb.contract import grants
+from theus_nb.errors import DeadlockError, MissingInputError, RunCancelledError, UpstreamError
+from theus_nb.lanes import bridge_for
+
+if TYPE_CHECKING:
+    from theus_nb._core import Bridge, Engine, Run
+    from theus_nb.access import Access
+    from theus_nb.notebook_zone import NotebookZone
+    from theus_nb.registry import Registry
+
+_PACKAGE: Final = str(pathlib.Path(__file__).parent)
+
+
+def strip_frames(error: BaseException) -> BaseException:
+    """Drop the frames of this package from the head of a traceback; return the exception."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+class Endings:
+    """The Python side of the engine: it is called when something must be said or bound.
+
+    Args:
+        zone: The notebook's variables.
+        registry: Where to look for the process that would produce a missing input.
+    """
+
+    engine: Engine
+
+    def __init__(self, zone: NotebookZone, registry: Registry) -> None:
+        self._zone = zone
+        self._registry = registry
+
+    # -- called by the engine ---------------------------------------------------------------
+
+    def bridge_for(self, loop: asyncio.AbstractEventLoop) -> Bridge:
+        """Return the bridge of a loop on which a run of another loop is awaited."""
+        return bridge_for(loop)
+
+    def open_gate(self, gate: asyncio.Future[None]) -> None:
+        """Let the coroutine go on that waits for its inputs."""
+        if not gate.done():
+            gate.set_result(None)
+
+    def cancel_task(self, run: Run, task: asyncio.Task[Any]) -> None:
+        """Cancel the task in which a run executes, from whichever thread asks."""
+        reason = f"run {run.id} of {run.name!r} was cancelled"
+        loop = task.get_loop()
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            here = False
+        if here:
+            task.cancel(reason)
+        else:
+            loop.call_soon_threadsafe(task.cancel, reason)
+
+    def missing(self, run: Run, path: str) -> MissingInputError:
+        """Explain an input that was never written, and who would write it."""
+        makers = [
+            process.name
+            for process in self._registry
+            if any(grants(o, path) or grants(path, o) for o in process.layout.outputs)
+        ]
+        if makers:
+            listed = " or ".join(f"`{name}`" for name in makers)
+            verb = "declares" if len(makers) == 1 else "declare"
+            advice = f"{listed} {verb} it as output: run it first"
+        else:
+            advice = f"no process declares it as output: assign theus.state[{path!r}]"
+        msg = (
+            f"process {run.name!r} needs {path!r}, which has never been written; {advice}, "
+            f"or declare {path + '?'!r} if it may be missing"
+        )
+        return MissingInputError(msg, process=run.name, path=path, run_id=run.id)
+
+    def upstream(self, run: Run, path: str, cause: BaseException) -> UpstreamError:
+        """Explain that a run cannot start because an input is failed; both ways out."""
+        kind, _, number = self.engine.present(path)
+        writer = next((s for s in self.engine.spans() if s[0] == number), None)
+        by = f" by run r{writer[0]} of `{writer[2]}`" if kind == "failed" and writer else ""
+        again = f"run `{writer[2]}` again" if by and writer else "write it again"
+        text = str(cause).partition("\n")[0]
+        msg = (
+            f"process {run.name!r} cannot run: its input {path!r} was left failed{by} "
+            f"({type(cause).__name__}: {text}). Either {again}, or take the state as it is with "
+            f"`%theus accept {path}` (theus.state.accept({path!r}))"
+        )
+        error = UpstreamError(msg, process=run.name, path=path, run_id=run.id)
+        error.__cause__ = cause
+        return error
+
+    def deadlock(self, run: Run, circle: list[int]) -> DeadlockError:
+        """Name the runs that would wait for each other for ever."""
+        names = {known.number: f"{known.id} {known.name!r}" for known in self.engine.unfinished()}
+        steps = [names.get(number, f"r{number}") for number in circle]
+        if steps and circle[-1] != circle[0]:
+            steps.append(steps[0])
+        msg = (
+            f"awaiting run {run.id} of {run.name!r} would never end: "
+            + " waits for ".join(steps)
+            + ". Start it and return, or await it outside of the process it waits for"
+        )
+        return DeadlockError(msg, process=run.name, run_id=run.id)
+
+    def cancelled(self, run: Run, reason: object, status: str) -> RunCancelledError:
+        """Say that a run was cancelled, and whether its thread goes on."""
+        why = f": {reason}" if reason is not None else ""
+        tail = (
+            "; its thread cannot be stopped and goes on, what it writes to the state is dropped"
+            if status == "abandoned"
+            else ""
+        )
+        msg = f"run {run.id} of {run.name!r} was cancelled{why}{tail}"
+        return RunCancelledError(msg, process=run.name, run_id=run.id)
+
+    # -- called by the dispatcher -------------------------------------------------------------
+
+    def fail(self, run: Run, error: BaseException, *, reported: bool = False) -> None:
+        """End a run with an exception of its body.
+
+        Args:
+            run: The run.
+            error: The exception; its traceback loses our own frames.
+            reported: Whether somebody is being told anyway, by a raise.
+        """
+        declared = run.process.contract.errors
+        if declared and not _declares(declared, error):
+            error.add_note(
+                f"process {run.name!r} does not declare {type(error).__name__} among its errors"
+            )
+        self.engine.fail(run, strip_frames(error), reported=reported)
+
+    def cancelled_here(self, run: Run) -> BaseException:
+        """End a run whose coroutine was cancelled; return what its awaiter is to see.
+
+        A run cancelled by its owner raises `RunCancelledError`, and the task that awaited it is
+        not cancelled: the request that stopped the coroutine is taken back. A request that came
+        from asyncio stays what it is.
+        """
+        self.engine.cancelled(run)
+        failure = run.failure()
+        if failure is not None and self.forgive(run) == 0:
+            return failure
+        return asyncio.CancelledError()
+
+    def forgive(self, run: Run) -> int:
+        """Take back the cancellation that a run's owner asked for; return how many remain."""
+        task = asyncio.current_task()
+        if task is None:
+            return 0
+        if run.cancel_requested and not run.cancelled_by_asyncio:
+            return task.uncancel()
+        return task.cancelling()
+
+    def commit_notebook(
+        self, run: Run, access: Access, value: object, writes: dict[str, object]
+    ) -> None:
+        """Commit a run that binds notebook variables. On the main thread.
+
+        Raises:
+            NotebookConflictError: A plain cell rebound an output since the run was submitted.
+        """
+        conflict = self._zone.conflict(self.engine, run, writes)
+        if conflict is not None:
+            run.keep_outputs(writes)
+            raise conflict
+        if self.engine.finish(run, value, writes):
+            self._zone.bind(self.engine, run, writes, access.definitions or {})
+            if access.parent is not None:
+                self.tell_parents(access, writes)
+
+    def commit_notebook_or_fail(
+        self, run: Run, access: Access, value: object, writes: dict[str, object]
+    ) -> None:
+        """Do the same for a run that executed in a worker: an error ends the run."""
+        try:
+            self.commit_notebook(run, access, value, writes)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the run
+            self.fail(run, error)
+
+    def tell_parents(self, access: Access, writes: dict[str, object]) -> None:
+        """Let the runs in whose bodies this one was started see what it committed."""
+        parent = access.parent
+        while parent is not None:
+            parent.absorb(writes)
+            parent = parent.parent
+
+
+def _declares(declared: tuple[type[BaseException] | str, ...], error: BaseException) -> bool:
+    names = {cls.__name__ for cls in type(error).__mro__}
+    for kind in declared:
+        if kind in names if isinstance(kind, str) else isinstance(error, kind):
+            return True
+    return False

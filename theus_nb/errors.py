@@ -1,0 +1,135 @@
+"""Every exception of theus_nb, under one base.
+
+The tree::
+
+    TheusError
+    ├── ContractError (ValueError)              a definition that cannot stand
+    │   └── PathShapeError                      a path would hold a value and children
+    ├── ContractViolationError (PermissionError) a run broke its contract
+    │   ├── UndeclaredReadError
+    │   └── UndeclaredWriteError
+    ├── OutputError (ValueError)                what a process returned does not fit its outputs
+    │   └── MissingOutputError
+    ├── MissingInputError (LookupError)         an input was never written
+    ├── UnknownProcessError (LookupError)
+    ├── ConflictError (RuntimeError)
+    │   └── NotebookConflictError               a plain cell rebound an output meanwhile
+    ├── UpstreamError (RuntimeError)            an input's producer failed
+    ├── DeadlockError (RuntimeError)            awaiting would never end
+    ├── RunCancelledError (RuntimeError)        the run was cancelled, not the task that awaits it
+    ├── RunEndedError (RuntimeError)            a context used after its run has ended
+    ├── RunPendingError (asyncio.InvalidStateError)  a result asked for too early
+    └── SessionError (RuntimeError)
+        ├── SessionClosedError
+        ├── ForkedProcessError
+        └── SyncEntryError                      run_sync where only await can work
+
+Each message says what happened, where (process, path, cell, line) and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class TheusError(Exception):
+    """Base of everything theus_nb raises on purpose.
+
+    Attributes:
+        process: Name of the process concerned, if there is one.
+        path: The state path concerned, if there is one.
+        run_id: Identifier of the run concerned (``"r7"``), if there is one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        process: str | None = None,
+        path: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.process = process
+        self.path = path
+        self.run_id = run_id
+
+
+class ContractError(TheusError, ValueError):
+    """A process definition, a contract or an option that cannot stand."""
+
+
+class PathShapeError(ContractError):
+    """A path would hold a value and have children at the same time."""
+
+
+class ContractViolationError(TheusError, PermissionError):
+    """A run touched something its contract does not declare."""
+
+
+class UndeclaredReadError(ContractViolationError):
+    """A run read a path (or a notebook variable) that is not among its inputs."""
+
+
+class UndeclaredWriteError(ContractViolationError):
+    """A run wrote a path that is not among its outputs."""
+
+
+class OutputError(TheusError, ValueError):
+    """What a process returned cannot be laid over its declared outputs."""
+
+
+class MissingOutputError(OutputError):
+    """A required output was never written by the run that declares it."""
+
+
+class MissingInputError(TheusError, LookupError):
+    """An input path has never been written."""
+
+
+class UnknownProcessError(TheusError, LookupError):
+    """No process has this name."""
+
+
+class ConflictError(TheusError, RuntimeError):
+    """A commit met a value it did not expect."""
+
+
+class NotebookConflictError(ConflictError):
+    """A plain cell rebound a notebook variable that a run was about to write."""
+
+
+class UpstreamError(TheusError, RuntimeError):
+    """An input is failed: the run that should have produced it did not succeed."""
+
+
+class DeadlockError(TheusError, RuntimeError):
+    """Awaiting this run could never end, because it waits for the awaiter."""
+
+
+class RunCancelledError(TheusError, RuntimeError):
+    """The awaited run was cancelled (the awaiting task was not)."""
+
+
+class RunEndedError(TheusError, RuntimeError):
+    """A context was used after the run it belongs to had ended."""
+
+
+class RunPendingError(TheusError, asyncio.InvalidStateError):
+    """The result of a run was asked for before there was one."""
+
+
+class SessionError(TheusError, RuntimeError):
+    """The session cannot do this in its present state."""
+
+
+class SessionClosedError(SessionError):
+    """The session was used after ``Session.close()``."""
+
+
+class ForkedProcessError(SessionError):
+    """The session was used in a forked child; it belongs to the process that made it."""
+
+
+class SyncEntryError(SessionError):
+    """``run_sync`` was called where only ``await`` can work."""

@@ -1,0 +1,140 @@
+"""Where runs execute: worker threads, and the bridges that carry their ends to event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Final
+
+from theus_nb._core import Bridge, Lane, Run, WorkQueue
+
+Execute = Callable[[Run], None]
+
+_here: Final = threading.local()
+
+
+def default_workers() -> int:
+    """Return the number of worker threads of a session that does not say: cores, at least 4.
+
+    Threads that wait (for a disk, a socket, a library that releases the interpreter) are the
+    common case in notebooks, so a small machine still gets a few.
+    """
+    return max(4, min(32, os.cpu_count() or 4))
+
+
+def current_lane() -> Lane | None:
+    """Return the lane whose thread we are in, if this is a worker thread."""
+    return getattr(_here, "lane", None)
+
+
+def _serve(lane: Lane, execute: Execute) -> None:
+    """Take runs and execute them until the queue is closed. The body of a worker thread.
+
+    This loop is in Python on purpose: see ``queue.rs``. ``execute`` reports every ending of a
+    run itself; what still escapes it is a fault of ours and must not end the thread unseen.
+    """
+    _here.lane = lane
+    take = lane.take
+    while (job := take()) is not None:
+        enter, run = job
+        try:
+            enter(execute, run)
+        except BaseException as error:  # noqa: BLE001 - a lane survives whatever a body raises
+            report = (type(error), error, error.__traceback__, threading.current_thread())
+            threading.excepthook(threading.ExceptHookArgs(report))
+        # A lane that waits must not keep the last run's values alive.
+        del job, enter, run
+
+
+class WorkerLanes:
+    """The worker threads of one session: a pool, and one lane that all sync cells share.
+
+    Threads are made when work arrives, never before. The cell lane keeps thread-bound objects
+    usable: a sqlite3 connection made in one cell works in the next.
+
+    Args:
+        workers: Threads of the pool.
+        execute: Runs one run, and reports its end.
+    """
+
+    def __init__(self, workers: int, execute: Execute) -> None:
+        self._execute = execute
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self.pool = WorkQueue("worker", workers, self._spawn)
+        self.cells = WorkQueue("cell", 1, self._spawn)
+
+    def _spawn(self, queue: WorkQueue) -> None:
+        lane = Lane(queue)
+        # Daemon: a thread in C code that never returns must not keep the interpreter from exiting.
+        thread = threading.Thread(
+            target=_serve, args=(lane, self._execute), name=f"theus {lane.name}", daemon=True
+        )
+        thread.start()
+        self._threads.add(thread)
+
+    def close(self, grace: float = 0.5) -> list[Run]:
+        """Let the threads leave; return the runs that were still queued.
+
+        Args:
+            grace: Seconds to wait for the threads that have nothing to do. A busy thread
+                leaves when its body ends.
+        """
+        queued = [*self.pool.close(), *self.cells.close()]
+        idle = [t for t in self._threads if t is not threading.current_thread()]
+        for thread in idle:
+            # Joined, not just told: a thread that returns from waiting while the interpreter
+            # is being torn down would be killed inside the core.
+            thread.join(grace / len(idle))
+        return queued
+
+
+_bridges: Final[dict[int, Bridge]] = {}
+_bridges_lock: Final = threading.Lock()
+
+
+def bridge_for(loop: asyncio.AbstractEventLoop) -> Bridge:
+    """Return the bridge that carries completions to a loop; one per loop, made on first use.
+
+    Bridges of loops that were closed meanwhile are taken along here. Must be called on the
+    loop's own thread the first time, because it registers a reader.
+    """
+    bridge = _bridges.get(id(loop))
+    if bridge is not None and bridge.event_loop is loop:
+        return bridge
+    with _bridges_lock:
+        for key, other in list(_bridges.items()):
+            if other.event_loop.is_closed():
+                _bridges.pop(key).close()
+        bridge = Bridge(loop)
+        try:
+            loop.add_reader(bridge.open(), bridge.drain)
+        except (NotImplementedError, OSError):
+            # Windows' proactor loop has no readers, other systems no descriptors of our kind.
+            bridge.use_threadsafe()
+        _bridges[id(loop)] = bridge
+    return bridge
+
+
+def release_bridge(loop: asyncio.AbstractEventLoop) -> None:
+    """Take the bridge of a loop away; for unloading. Must be called on the loop's thread."""
+    with _bridges_lock:
+        bridge = _bridges.get(id(loop))
+        if bridge is None or bridge.event_loop is not loop:
+            return
+        del _bridges[id(loop)]
+    number = bridge.descriptor
+    if number is not None and not loop.is_closed():
+        loop.remove_reader(number)
+    bridge.close()
+
+
+def _forget_bridges() -> None:
+    # A forked child shares the parent's descriptors: waking them would wake the parent.
+    _bridges.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_bridges)

@@ -1,0 +1,169 @@
+"""What may stand on the ``%%theus_process`` line, and what to say about anything else."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from IPython.core.error import UsageError
+
+from theus_nb.contract import Contract, did_you_mean
+from theus_nb.errors import ContractError
+from theus_nb.notebook.namespace import check_locals
+from theus_nb.process import check_name
+
+if TYPE_CHECKING:
+    from IPython.core.magic_arguments import MagicArgumentParser
+
+    from theus_nb.process import Lane
+
+
+class Option(NamedTuple):
+    """One option of the magic, for its parser and for completion.
+
+    Attributes:
+        flags: The ways to write it, the long one first.
+        help: One line.
+        choices: The values it takes; a list of paths or words if there are none.
+    """
+
+    flags: tuple[str, ...]
+    help: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def attribute(self) -> str:
+        """Name under which the parsed value is found."""
+        return self.flags[0].removeprefix("--").replace("-", "_")
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What the parser has to know."""
+        if self.choices:
+            return {"choices": self.choices, "default": self.choices[0], "help": self.help}
+        return {"action": "append", "metavar": "A,B", "help": self.help}
+
+
+INPUTS: Final = Option(
+    ("--inputs", "-i"),
+    "what the cell reads: table,domain.raw; name=path renames, path? may be missing",
+)
+OUTPUTS: Final = Option(("--outputs", "-o"), "what the cell writes; path? may stay unwritten")
+SIDE_EFFECTS: Final = Option(
+    ("--side-effects", "-s"), "words for what it does elsewhere: net,file:out/*.csv"
+)
+LANE: Final = Option(
+    ("--lane",),
+    "where code without await runs: the worker of all cells, or the loop",
+    ("cell", "loop"),
+)
+LISTS: Final = (INPUTS, OUTPUTS, SIDE_EFFECTS)
+OPTIONS: Final = (*LISTS, LANE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """A parsed magic line.
+
+    Attributes:
+        name: The name of the process.
+        contract: What it declares; open if it declares neither inputs nor outputs.
+        lane: Where code without ``await`` runs.
+    """
+
+    name: str
+    contract: Contract
+    lane: Lane = "cell"
+
+    def line(self, contract: Contract | None = None) -> str:
+        """Return the magic line for these options, perhaps with another contract."""
+        lane = "" if self.lane == "cell" else f" --lane {self.lane}"
+        return (contract or self.contract).magic_line(self.name) + lane
+
+
+def parse_options(parser: MagicArgumentParser, text: str) -> Options:
+    """Parse and check a magic line.
+
+    Args:
+        parser: The parser that ``magic_arguments`` made for the magic.
+        text: What stands behind ``%%theus_process``.
+
+    Raises:
+        ContractError: Anything that is wrong with the line; the message names the option and
+            shows a line that is right.
+    """
+    try:
+        found, rest = parser.parse_known_args(_words(text))
+    except (UsageError, ValueError) as error:  # ValueError: a quote that is never closed
+        raise _refused(str(error)) from None
+    _check_rest(rest, found.name)
+    _check_name(found.name)
+    contract = Contract()
+    for option in LISTS:
+        values = _split(option, getattr(found, option.attribute), found.name)
+        try:
+            given: dict[str, Any] = {option.attribute: values}
+            part = Contract.of(**given)
+        except ContractError as error:
+            raise _refused(f"{option.flags[0]}: {error}", found.name, error.path) from None
+        changes: dict[str, Any] = {option.attribute: getattr(part, option.attribute)}
+        contract = dataclasses.replace(contract, **changes)
+    is_open = not contract.inputs and not contract.outputs
+    options = Options(found.name, dataclasses.replace(contract, is_open=is_open), found.lane)
+    check_locals(options.contract, options.line)
+    return options
+
+
+def empty_body(options: Options) -> ContractError:
+    """Return the error for a cell that has a magic line and nothing below it."""
+    msg = f"process {options.name!r} has no code; write it below the line\n{options.line()}"
+    return ContractError(msg, process=options.name)
+
+
+def _check_name(name: str | None) -> None:
+    if not name:
+        raise _refused("a process needs a name, as the first word")
+    try:
+        check_name(name)
+    except ContractError as error:
+        raise _refused(str(error)) from None
+
+
+def _check_rest(rest: list[str], name: str | None) -> None:
+    if not rest:
+        return
+    flags = [flag for option in OPTIONS for flag in option.flags]
+    for word in rest:
+        if word.startswith("-"):
+            flag = word.partition("=")[0]
+            raise _refused(f"unknown option {flag!r}{did_you_mean(flag, flags)}", name)
+    raise _refused(f"unexpected {rest[0]!r}: separate paths by commas", name)
+
+
+def _split(option: Option, texts: list[str] | None, name: str) -> list[str]:
+    """Return the entries of a comma-separated option, which may have been given repeatedly."""
+    entries = [entry for text in texts or () for entry in text.split(",")]
+    if not all(entries):
+        raise _refused(f"{option.flags[0]}: an entry between commas is empty", name)
+    return entries
+
+
+def _words(text: str) -> list[str]:
+    """Split a line into words, without the quotes that keep some together.
+
+    Backslashes are ordinary (paths on Windows), and so is a blank around a comma: that is how
+    people write lists.
+    """
+    lexer = shlex.shlex(re.sub(r"\s*,\s*", ",", text), posix=True, punctuation_chars=False)
+    lexer.whitespace_split = True
+    lexer.escape = lexer.commenters = ""
+    return list(lexer)
+
+
+def _refused(problem: str, name: str | None = None, path: str | None = None) -> ContractError:
+    """Compose the error for a line that cannot stand, with one that can."""
+    example = f"%%theus_process {name or 'crunch'} --inputs domain.raw --outputs table"
+    msg = f"{problem}\nA correct line: {example}"
+    return ContractError(msg, process=name, path=path)

@@ -1,0 +1,122 @@
+"""Tracebacks that show the user's lines, not ours."""
+
+# mypy: untyped-calls-exclude=IPython
+from __future__ import annotations
+
+import asyncio
+import types
+from typing import TYPE_CHECKING, Any, Final
+
+from theus_nb.errors import TheusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+_OURS: Final = "theus_nb"
+_MAGICS: Final = "theus_nb.notebook.magics"
+_PLUMBING: Final = (
+    "IPython",
+    "ipykernel",
+    "asyncio",
+    "concurrent",
+    "nest_asyncio2",
+    "selectors",
+    "threading",
+)
+_HOOK: Final = "structured_traceback"
+
+
+def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
+    """Leave our frames out of the tracebacks that a shell displays.
+
+    Exceptions on their way through the engine collect its frames, which tell a user nothing.
+    They are left out where IPython formats a traceback: there only, so that exceptions stay as
+    they are and the debugger still sees everything. Errors of ours that no line of the user
+    raised are shown as their message.
+
+    Args:
+        shell: Whose formatter is wrapped.
+
+    Returns:
+        The undoing.
+    """
+    formatter: Any = shell.InteractiveTB
+    original: Callable[..., Any] = formatter.structured_traceback
+
+    def structured_traceback(
+        etype: type[BaseException],
+        evalue: BaseException | None = None,
+        etb: types.TracebackType | None = None,
+        tb_offset: int | None = None,
+        *args: Any,  # noqa: ANN401 - IPython's own
+        **kwargs: Any,  # noqa: ANN401 - likewise
+    ) -> Any:  # noqa: ANN401 - likewise
+        for link in _chain(evalue):
+            if link is not evalue and _concerns_us(link, link.__traceback__):
+                link.__traceback__ = user_part(link.__traceback__)
+        if evalue is None or not _concerns_us(evalue, etb):
+            return original(etype, evalue, etb, tb_offset, *args, **kwargs)
+        part = user_part(etb)
+        if part is not None:
+            return original(etype, evalue, part, 0, *args, **kwargs)
+        purpose = isinstance(evalue, TheusError | asyncio.CancelledError)
+        if purpose or evalue.__cause__ is not None:
+            return formatter.get_exception_only(etype, evalue)
+        # Nothing of the user's raised it: a fault of ours, which shows where it happened.
+        return original(etype, evalue, etb, tb_offset, *args, **kwargs)
+
+    setattr(formatter, _HOOK, structured_traceback)
+
+    def undo() -> None:
+        if vars(formatter).get(_HOOK) is structured_traceback:
+            delattr(formatter, _HOOK)
+
+    return undo
+
+
+def user_part(tb: types.TracebackType | None) -> types.TracebackType | None:
+    """Return a traceback without our frames, and without what called our magics.
+
+    Above a magic stand the rewritten cell and IPython, above the first frame of the user stands
+    the machinery that got there.
+    """
+    entries = list(_entries(tb))
+    magics = [index for index, entry in enumerate(entries) if _module(entry) == _MAGICS]
+    if magics:
+        del entries[: magics[-1] + 1]
+    entries = [entry for entry in entries if not _belongs(entry, (_OURS,))]
+    while entries and _belongs(entries[0], _PLUMBING):
+        del entries[0]
+    result = None
+    for entry in reversed(entries):
+        result = types.TracebackType(result, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return result
+
+
+def _concerns_us(error: BaseException, tb: types.TracebackType | None) -> bool:
+    return isinstance(error, TheusError) or any(_belongs(e, (_OURS,)) for e in _entries(tb))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those it was raised from, each once."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _entries(tb: types.TracebackType | None) -> Iterator[types.TracebackType]:
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
+
+
+def _module(entry: types.TracebackType) -> str:
+    return str(entry.tb_frame.f_globals.get("__name__", ""))
+
+
+def _belongs(entry: types.TracebackType, packages: tuple[str, ...]) -> bool:
+    return _module(entry).partition(".")[0] in packages

@@ -1,0 +1,149 @@
+"""``run_sync``: running a process from code that cannot await."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from typing import TYPE_CHECKING, Any
+
+from theus_nb.access import current
+from theus_nb.errors import SyncEntryError
+from theus_nb.lanes import current_lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from theus_nb._core import Lane, Run
+    from theus_nb.dispatcher import Dispatcher
+    from theus_nb.process import Process
+    from theus_nb.session import Session
+
+_STEP = 0.2
+"""Seconds between looks at interrupts while a thread blocks."""
+
+
+def run_sync(
+    session: Session,
+    dispatcher: Dispatcher,
+    process: Process,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:  # noqa: ANN401 - the function's own value
+    """Run a process and block until it has ended; see `Session.run_sync`."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    # Outside of the handler: a body's exception must not seem to come from this one.
+    if loop is None:
+        return _without_loop(session, dispatcher, process, args, kwargs)
+    _refuse_inside_async(process)
+    return _reenter(session, dispatcher, loop, process, args, kwargs)
+
+
+def _without_loop(
+    session: Session,
+    dispatcher: Dispatcher,
+    process: Process,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:  # noqa: ANN401 - the function's own value
+    """No loop runs in this thread: a worker, another thread, or a plain script."""
+    home = dispatcher.loop
+    if home is None or home.is_closed() or not home.is_running():
+        return asyncio.run(session.run(process, *args, **kwargs))
+    lane = current_lane()
+    if lane is not None and not process.on_loop:
+        return _inline(dispatcher, lane, process, args, kwargs)
+    run = dispatcher.start(process, args, kwargs)
+    _block(run, lane, lambda: run.has_ended)
+    return run.take()
+
+
+def _inline(
+    dispatcher: Dispatcher,
+    lane: Lane,
+    process: Process,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:  # noqa: ANN401 - the function's own value
+    """Execute a sync process in the worker thread we are in: a second one would only wait."""
+    run, started, reads = dispatcher.admit(process, awaited=True, lane=lane.name)
+    _block(run, lane, lambda: run.ready or run.has_ended)
+    if not run.has_ended:
+        run.call = (args, kwargs, None)
+        begun = (reads,) if started else None
+        contextvars.copy_context().run(dispatcher.execute, run, begun)
+    _block(run, lane, lambda: run.has_ended)  # a notebook commit happens on the main thread
+    return run.take()
+
+
+def _block(run: Run, lane: Lane | None, done: Callable[[], bool]) -> None:
+    """Block this thread until something is true of a run; its lane is replaced meanwhile."""
+    if done():
+        return
+    changed = threading.Event()
+    run.watch(changed.set)
+    if lane is not None:
+        lane.queue.block()
+    try:
+        # In steps, so that Ctrl-C reaches a main thread and an exiting interpreter a daemon.
+        while not done():
+            changed.wait(_STEP)
+            changed.clear()
+    except BaseException:
+        run.cancel("the thread that waited for it was interrupted")
+        raise
+    finally:
+        if lane is not None:
+            lane.queue.unblock()
+
+
+def _refuse_inside_async(process: Process) -> None:
+    access = current.get()
+    if access is not None and not access.ended and access.process.on_loop:
+        msg = (
+            f"run_sync({process.name!r}) inside the async process {access.process.name!r} would "
+            f"block the event loop it needs: write 'await theus.run({process.name!r})'"
+        )
+        raise SyncEntryError(msg, process=process.name)
+
+
+_pumping = threading.local()
+
+
+def _reenter(
+    session: Session,
+    dispatcher: Dispatcher,
+    loop: asyncio.AbstractEventLoop,
+    process: Process,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:  # noqa: ANN401 - the function's own value
+    """Pump the running loop from inside one of its callbacks until the run has ended."""
+    if getattr(_pumping, "active", False):
+        msg = (
+            f"run_sync({process.name!r}) while another run_sync is pumping the event loop: "
+            f"write 'await theus.run({process.name!r})'"
+        )
+        raise SyncEntryError(msg, process=process.name)
+    import nest_asyncio2  # noqa: PLC0415 - applied at the first such call only: it cannot be undone
+
+    try:
+        nest_asyncio2.apply(loop)
+    except ValueError as error:
+        msg = (
+            f"run_sync({process.name!r}): the running loop ({type(loop).__module__}) cannot be "
+            f"entered a second time; write 'await theus.run({process.name!r})'"
+        )
+        raise SyncEntryError(msg, process=process.name) from error
+    _pumping.active = True
+    task = loop.create_task(session.run(process, *args, **kwargs))
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        task.cancel()  # an interrupt leaves the pump, not the task: it would go on unseen
+        raise
+    finally:
+        _pumping.active = False

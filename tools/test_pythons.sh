@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Runs the unit and kernel tests on every supported Python other than the one in .venv.
+#
+# One abi3 wheel serves them all. It is tested in a copy of the project without the package's source, so that
+# nothing but the wheel can be imported. Ends with a line on what was tested and what was absent.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+SUPPORTED="3.11 3.12 3.13"
+version_of() {
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
+}
+
+# Prints an interpreter of exactly this version: from PATH, else from pyenv.
+find_python() {
+    local candidate root
+    if [ "$(version_of "python$1")" = "$1" ]; then
+        echo "python$1"
+        return
+    fi
+    root=$(pyenv root 2>/dev/null) || return 0
+    for candidate in "$root"/versions/"$1".*/bin/python; do
+        if [ "$(version_of "$candidate")" = "$1" ]; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+build_wheel() {
+    rm -rf build/wheels
+    .venv/bin/maturin build --release --quiet --out build/wheels
+}
+
+# uv is several times quicker, but does not know what pip is configured to do; where it fails, pip decides.
+install() {
+    local python=$1
+    shift
+    .venv/bin/uv pip install --quiet --compile-bytecode --python "$python" "$@" 2>/dev/null ||
+        "$python" -m pip install --quiet "$@"
+}
+
+# Makes .venv-<version> and, inside it, the copy in which the tests run.
+set_up() {
+    local venv=.venv-$1 python=$2
+    [ "$(version_of "$venv/bin/python")" = "$1" ] || "$python" -m venv --clear "$venv"
+    install "$venv/bin/python" --requirement requirements.lock
+    # The version stays the same from build to build, hence --force-reinstall.
+    install "$venv/bin/python" --no-deps --force-reinstall build/wheels/*.whl
+    rm -rf "$venv/project"
+    mkdir "$venv/project"
+    local part
+    for part in pyproject.toml README.md docs tests notebooks tools benches; do
+        [ ! -e "$part" ] || cp -R "$part" "$venv/project/"
+    done
+}
+
+own=$(version_of .venv/bin/python)
+tested="" absent="" failed=""
+for version in $SUPPORTED; do
+    [ "$version" != "$own" ] || continue
+    python=$(find_python "$version")
+    if [ -z "$python" ]; then
+        absent+=" $version"
+        continue
+    fi
+    [ -n "$tested" ] || build_wheel
+    echo "theus_nb: unit and kernel tests on Python $version"
+    set_up "$version" "$python"
+    tested+=" $version"
+    (
+        cd ".venv-$version/project"
+        # A folder that is not there yet is no failure.
+        folders=$(find tests -mindepth 1 -maxdepth 1 -name unit -o -name kernel | sort -r)
+        # shellcheck disable=SC2086 # one argument per folder
+        ../bin/python -m pytest -m "not slow" $folders
+    ) || failed+=" $version"
+done
+
+echo "theus_nb: .venv has Python $own; tested from the wheel beside it:${tested:- none};" \
+    "absent on this machine:${absent:- none}; failed:${failed:- none}"
+[ -z "$failed" ]
