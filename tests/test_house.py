@@ -47,8 +47,14 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "events": ("errors", "contract"),
     "contract": ("errors",),
     "process": ("errors", "contract"),
-    "contracts": ("errors", "contract", "process"),
     "registry": ("errors", "contract", "process"),
+    "decorator": ("errors", "contract", "process", "registry"),
+    "contracts": ("errors", "contract", "decorator"),
+    "guard": (),
+    "context": ("errors", "contract"),
+    "access": ("errors", "contract", "context", "guard"),
+    "outputs": ("errors", "contract", "guard"),
+    "notebook_zone": ("errors", "contract"),
     "timeline.model": ("events", "timeline.*"),
 }
 

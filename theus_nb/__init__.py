@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from theus_nb.contract import Contract
 from theus_nb.context import Context
-from theus_nb.process import Process, process
+from theus_nb.contract import Contract
+from theus_nb.decorator import process
+from theus_nb.process import Process
 from theus_nb.run import Run, RunRecord
 from theus_nb.session import Session
 from theus_nb.session import current as _current

@@ -8,7 +8,7 @@ Times are nanoseconds since the session began.
 """
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import Any, final
 
@@ -45,6 +45,8 @@ class Bridge:
         """Close the descriptor. What still arrives is settled, and nobody is called back."""
     def drain(self) -> None:
         """Handle everything queued. On the loop's thread. Calls no continuation itself."""
+    def run_callbacks(self) -> None:
+        """Call the done-callbacks that are waiting. Scheduled by the bridge itself."""
     def post(self, function: Callable[..., object], *arguments: object) -> None:
         """Have a function called on the loop's thread. Its errors are unraisable."""
 
@@ -96,7 +98,9 @@ class Run:
         """Name of the process."""
     @property
     def status(self) -> str:
-        """``waiting`` (for inputs), ``queued`` (for a worker), ``running``, ``finished``,
+        """Where it stands, or how it ended.
+
+        ``waiting`` (for inputs), ``queued`` (for a worker), ``running``, ``finished``,
         ``failed``, ``cancelled`` or ``abandoned`` (given up while its thread goes on).
         """
     @property
@@ -148,8 +152,9 @@ class Run:
     def failure(self) -> BaseException | None:
         """The exception it has ended with; None if it has not, or not so."""
     def watch(self, function: Callable[[], object]) -> None:
-        """Have a function called when it becomes ready and when it ends, in the thread where
-        that happens; at once if it has ended.
+        """Have a function called when it becomes ready and when it ends.
+
+        In the thread where that happens; at once if it has ended.
         """
     def take(self) -> Any:
         """Return the value, or raise the exception, of a run that has ended.
@@ -169,7 +174,7 @@ class Run:
 
         Cancellation: cancelling the awaiting task cancels the run.
         """
-    def __iter__(self) -> Generator[Any, None, Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop it belongs to."""
     def add_done_callback(
@@ -362,8 +367,9 @@ class Engine:
     def unfinished(self) -> list[Run]:
         """Unfinished runs, oldest first."""
     def spans(self) -> list[tuple[int, int | None, str, str, str, int, int, int]]:
-        """Finished runs, oldest first: run, parent, process, lane, status, submitted, started
-        (0 if it never did), ended.
+        """Finished runs, oldest first.
+
+        Each is run, parent, process, lane, status, submitted, started (0 if it never did), ended.
         """
     def now(self) -> int:
         """Nanoseconds since the session began."""

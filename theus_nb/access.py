@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import types
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.context import Branch
@@ -20,7 +19,7 @@ from theus_nb.errors import (
 from theus_nb.guard import PLAIN, guard_input, guard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from theus_nb._core import Run
     from theus_nb.process import Process

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.contract import check_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from theus_nb.access import Access
 
 

@@ -1,7 +1,7 @@
 """The import path of the ``theus`` package: ``from theus_nb.contracts import process``."""
 
 from theus_nb.contract import Contract
+from theus_nb.decorator import process
 from theus_nb.errors import ContractViolationError
-from theus_nb.process import process
 
 __all__ = ["Contract", "ContractViolationError", "process"]

@@ -121,17 +121,9 @@ class Dispatcher:
             None if parent is None else parent.run,
         )
 
-    async def run_in_worker(
-        self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:  # noqa: ANN401 - the function's own value
-        """Submit a sync process and wait for it."""
-        run = self.submit(process, args, kwargs)
-        try:
-            return await run
-        except DeadlockError as error:
-            # Refused at the await: the run never started and leaves no trace.
-            self.engine.withdraw(run, error)
-            raise
+    def withdraw(self, run: Run, error: DeadlockError) -> None:
+        """Take a run back whose await was refused: it leaves no trace."""
+        self.engine.withdraw(run, error)
 
     def execute(self, run: Run, begun: tuple[dict[str, object] | None] | None = None) -> None:
         """Execute one run in the worker thread that took it, and end it.
@@ -268,8 +260,8 @@ class Dispatcher:
                 access.ended = True
             if token is not None:
                 current.reset(token)
-        if run.cancel_requested:
-            self.endings.forgive(run)
+        if self.endings.cancelled_tasks and run.cancel_requested:
+            self.endings.forgive(run)  # the body swallowed the request and went on
         return value
 
     async def _inputs(self, run: Run) -> dict[str, object] | None:
@@ -311,8 +303,8 @@ class Dispatcher:
             await self.run(run.process, args, kwargs, admitted)
         except asyncio.CancelledError:
             self.engine.cancelled(run)
-        except BaseException:  # noqa: BLE001 - kept by the run, and reported if nobody looks
-            pass
+        except BaseException as error:  # noqa: BLE001 - the handle tells, or reports it at its end
+            self.engine.fail(run, error)
 
     def _keep(self, run: Run, task: asyncio.Task[None]) -> asyncio.Task[None]:
         """Hold a task until it ends, and end its run if the task could not."""

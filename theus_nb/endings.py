@@ -40,6 +40,8 @@ class Endings:
     def __init__(self, zone: NotebookZone, registry: Registry) -> None:
         self._zone = zone
         self._registry = registry
+        # Whether a task was ever cancelled for a run: until then nobody needs to be asked.
+        self.cancelled_tasks = False
 
     # -- called by the engine ---------------------------------------------------------------
 
@@ -54,6 +56,7 @@ class Endings:
 
     def cancel_task(self, run: Run, task: asyncio.Task[Any]) -> None:
         """Cancel the task in which a run executes, from whichever thread asks."""
+        self.cancelled_tasks = True
         reason = f"run {run.id} of {run.name!r} was cancelled"
         loop = task.get_loop()
         try:

@@ -7,7 +7,6 @@ write, numpy arrays that are input only as read-only views. Everything else is t
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import Any, Final
 
@@ -45,13 +44,12 @@ def guard_output(value: Any) -> Any:  # noqa: ANN401 - any value at all
     return value if cls in PLAIN or _kind(cls) != "frame" else value.copy(deep=False)
 
 
-@functools.lru_cache(maxsize=256)
-def _kind(cls: Any) -> str:
-    """Tell ``"frame"``, ``"array"`` or ``""``, by exact type: subclasses have rules of their own."""
-    module = str(cls.__module__).partition(".")[0]
-    if module == "numpy" and cls is sys.modules["numpy"].ndarray:
+def _kind(cls: type) -> str:
+    """Tell ``"frame"``, ``"array"`` or ``""``, by exact type: subclasses have their own rules."""
+    library = cls.__module__.partition(".")[0]
+    if library == "numpy" and cls is sys.modules["numpy"].ndarray:
         return "array"
-    if module == "pandas":
+    if library == "pandas":
         pandas = sys.modules["pandas"]
         copies_on_write = int(pandas.__version__.partition(".")[0]) >= 3  # noqa: PLR2004
         if copies_on_write and cls in (pandas.DataFrame, pandas.Series):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from theus_nb._core import Bridge, Lane, Run, WorkQueue
+
+if TYPE_CHECKING:
+    import asyncio
 
 Execute = Callable[[Run], None]
 

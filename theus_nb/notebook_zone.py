@@ -79,7 +79,7 @@ class NotebookZone:
     def conflict(
         self, engine: Engine, run: Run, writes: Mapping[str, object]
     ) -> NotebookConflictError | None:
-        """Return the error if a plain cell rebound one of a run's outputs since it was submitted."""
+        """Return the error if a plain cell rebound an output since the run was submitted."""
         if self.namespace is None:
             return None
         for path in writes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from theus_nb.contract import did_you_mean
 from theus_nb.errors import UnknownProcessError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from theus_nb.process import Process
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
+from theus_nb.decorator import adopt
 from theus_nb.dispatcher import Dispatcher
-from theus_nb.errors import ContractError, UnknownProcessError
+from theus_nb.errors import ContractError, DeadlockError, UnknownProcessError
 from theus_nb.lanes import default_workers, release_bridge
 from theus_nb.notebook_zone import Namespace, NotebookZone
-from theus_nb.process import Process, adopt
+from theus_nb.process import Process
 from theus_nb.registry import Registry
 from theus_nb.registry import default as default_registry
 from theus_nb.run import Runs
@@ -20,6 +20,8 @@ from theus_nb.state import State
 from theus_nb.sync_entry import run_sync
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from theus_nb._core import Run
 
 
@@ -91,9 +93,14 @@ class Session:
         if type(process) is not Process:
             process = self.find(process)
         dispatcher = self._dispatcher
-        if not process.on_loop:
-            return await dispatcher.run_in_worker(process, args, kwargs)
-        return await dispatcher.run(process, args, kwargs)
+        if process.on_loop:
+            return await dispatcher.run(process, args, kwargs)
+        run = dispatcher.submit(process, args, kwargs)
+        try:
+            return await run
+        except DeadlockError as error:
+            dispatcher.withdraw(run, error)
+            raise
 
     def start(self, process: object, /, *args: Any, **kwargs: Any) -> Run:  # noqa: ANN401
         """Submit a process and return its handle at once.
@@ -119,7 +126,9 @@ class Session:
         Example:
             >>> run = theus.start(crunch)                      # doctest: +SKIP
         """
-        return self._dispatcher.start(self.find(process), args, kwargs)
+        if type(process) is not Process:
+            process = self.find(process)
+        return self._dispatcher.start(process, args, kwargs)
 
     def run_sync(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Run a process from synchronous code and block until it has ended.

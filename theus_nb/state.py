@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import keyword
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import current
@@ -13,6 +12,8 @@ from theus_nb.errors import ContractError, MissingInputError, UpstreamError
 from theus_nb.notebook_zone import MISSING, Namespace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from theus_nb._core import Engine
     from theus_nb.notebook_zone import NotebookZone
 

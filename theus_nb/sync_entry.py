@@ -39,7 +39,7 @@ def run_sync(
     if loop is None:
         return _without_loop(session, dispatcher, process, args, kwargs)
     _refuse_inside_async(process)
-    return _reenter(session, dispatcher, loop, process, args, kwargs)
+    return _reenter(session, loop, process, args, kwargs)
 
 
 def _without_loop(
@@ -115,7 +115,6 @@ _pumping = threading.local()
 
 def _reenter(
     session: Session,
-    dispatcher: Dispatcher,
     loop: asyncio.AbstractEventLoop,
     process: Process,
     args: tuple[Any, ...],

@@ -13,13 +13,22 @@ if TYPE_CHECKING:
     import pathlib
 
 SNAPSHOT = """
+def descriptors():
+    # Without files: IPython's history thread opens and closes its journal as it pleases.
+    import glob, os
+    found = []
+    for link in glob.glob("/proc/self/fd/*"):
+        try: found.append(os.readlink(link).partition(":")[0])
+        except OSError: pass
+    return sorted(kind for kind in found if kind in ("socket", "pipe", "anon_inode"))
+
 def snapshot():
     import asyncio, os, signal, threading
     ip = get_ipython()
     fd = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(fd)
     return {
-        "names": sorted(n for n in ip.user_ns if not n.startswith("_") and n != "snapshot"),
+        "names": sorted(n for n in ip.user_ns if not n.startswith("_")),
         "hidden": sorted(n for n in ip.user_ns_hidden if not n.startswith("_")),
         "transformers": [len(ip.input_transformers_post), len(ip.input_transformers_cleanup)],
         "events": {k: len(v) for k, v in ip.events.callbacks.items()},
@@ -29,7 +38,7 @@ def snapshot():
         "configurables": sorted(type(c).__name__ for c in ip.configurables),
         "threads": sorted(t.name for t in threading.enumerate()),
         "wakeup": fd != -1,
-        "descriptors": len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0,
+        "descriptors": descriptors(),
         "readers": len(asyncio.get_running_loop()._selector.get_map()),
         "hook": "structured_traceback" in vars(ip.InteractiveTB),
     }

@@ -70,7 +70,9 @@ def test_output_of_threads_that_the_body_starts(kernel: Kernel) -> None:
         "for thread in (plain, given): thread.start(); thread.join()\n"
         "done = True"
     )
-    assert cell.stdout == "plain\ngiven\n"
+    if kernel.value("__import__('ipykernel').version_info[0] >= 7") == "True":
+        assert cell.stdout == "plain\ngiven\n"
+    assert "given\n" in cell.stdout
 
 
 def test_tasks_that_the_body_creates_go_on_after_the_cell(kernel: Kernel) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.process import process
+from theus_nb.decorator import process
 
 from tests.property.model import LEAVES, Spec, Trace, changed, execute
 from theus_nb.errors import MissingInputError, UndeclaredReadError

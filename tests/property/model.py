@@ -261,9 +261,14 @@ class Trace:
 
     def _before(self, name: str) -> list[str]:
         """Return the runs at earlier places, latest first."""
-        mine = self.places[name]
+        mine = self.reads_at(name)
         earlier = [other for other, place in self.places.items() if place < mine]
         return sorted(earlier, key=self.places.__getitem__, reverse=True)
+
+    def reads_at(self, name: str) -> Place:
+        """Return the position at which a run reads: its own, or before its first child."""
+        top, child = self.places[name]
+        return (top, child if child < math.inf else -1)
 
     def _settled(self, writer: str, leaf: str) -> Literal["yes", "no", "perhaps"]:
         """Tell whether nothing before this run can matter to a reader of the leaf."""
@@ -287,7 +292,7 @@ class Trace:
     def value_before(self, name: str, leaf: str) -> bool:
         """Tell whether a leaf had a version when a run started."""
         return any(
-            e.kind == "write" and e.node == leaf and e.place < self.places[name]
+            e.kind == "write" and e.node == leaf and e.place < self.reads_at(name)
             for e in self.events
         )
 

@@ -54,7 +54,12 @@ def test_an_unwritten_optional_output_is_looked_through() -> None:
 def test_a_failure_hides_the_path_until_it_is_written_again() -> None:
     runs = (
         Spec("bad", outputs=("domain.all.c",), ending="raise early"),
-        Spec("reader", inputs=("domain.all.c.x?",), outputs=("domain.all.b",), writes=("domain.all.b",)),
+        Spec(
+            "reader",
+            inputs=("domain.all.c.x?",),
+            outputs=("domain.all.b",),
+            writes=("domain.all.b",),
+        ),
         Spec("second", inputs=("domain.all.b",)),
         Spec("writer", outputs=("domain.all.c.x",), writes=("domain.all.c.x",)),
         Spec("third", inputs=("domain.all.c.x",)),
@@ -73,7 +78,9 @@ def test_a_failure_hides_the_path_until_it_is_written_again() -> None:
 
 
 def test_children_commit_though_their_parent_fails() -> None:
-    child = Spec("child", inputs=("domain.all.a",), outputs=("domain.all.a",), writes=("domain.all.a",))
+    child = Spec(
+        "child", inputs=("domain.all.a",), outputs=("domain.all.a",), writes=("domain.all.a",)
+    )
     parent = Spec(
         "parent",
         inputs=("domain.all.a",),

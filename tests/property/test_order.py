@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
-from theus_nb.process import Process, process
+from theus_nb.decorator import process
+from theus_nb.process import Process
 from theus_nb.session import Session
 
 from tests.property.harness import Harness
@@ -108,9 +109,8 @@ async def check_state(session: Session, trace: Trace) -> None:
                 session.state[leaf]
         else:
             assert await session.run(reader) == trace.value(leaf)
-    for leaf in LEAVES:
-        if failure := trace.failed_by(leaf):
-            session.state.accept(failure.node)
+    while failed := session.state.failed():
+        session.state.accept(next(iter(failed)))
     for leaf in LEAVES:
         value = trace.value(leaf)
         if value is None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.support import Gate, Signal, on_loop
 from theus_nb.errors import RunCancelledError, RunEndedError
-from theus_nb.process import process
+from theus_nb.decorator import process
 from theus_nb.session import Session
 
 if TYPE_CHECKING:

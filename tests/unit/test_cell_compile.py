@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import atexit
 import inspect
 import linecache
 import traceback
@@ -27,6 +28,7 @@ def shell() -> Iterator[InteractiveShell]:
     shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     yield shell
     shell.atexit_operations()
+    atexit.unregister(shell.atexit_operations)
 
 
 def compiled(shell: InteractiveShell, body: str, header: str = HEADER) -> CellCode:

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from theus_nb.decorator import process
 from theus_nb.notebook.readable import is_own_name, is_readable
-from theus_nb.process import process
 
 
 class Colour(enum.Enum):

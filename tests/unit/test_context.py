@@ -17,7 +17,7 @@ from theus_nb.errors import (
     UndeclaredReadError,
     UndeclaredWriteError,
 )
-from theus_nb.process import process
+from theus_nb.decorator import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

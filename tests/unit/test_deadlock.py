@@ -11,7 +11,7 @@ from theus_nb.session import Session
 
 from tests.unit.support import Gate, on_loop
 from theus_nb.errors import DeadlockError
-from theus_nb.process import process
+from theus_nb.decorator import process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

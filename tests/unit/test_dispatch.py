@@ -14,7 +14,8 @@ from theus_nb.session import Session
 from tests.unit.support import Gate, on_loop
 from theus_nb.contract import Contract
 from theus_nb.errors import ContractError, TheusError, UnknownProcessError
-from theus_nb.process import Process, process
+from theus_nb.decorator import process
+from theus_nb.process import Process
 
 if TYPE_CHECKING:
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.support import Gate, on_loop
 from theus_nb.errors import MissingInputError, RunCancelledError, UpstreamError
-from theus_nb.process import process
+from theus_nb.decorator import process
 
 if TYPE_CHECKING:
     from theus_nb.session import Session

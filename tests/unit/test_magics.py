@@ -3,6 +3,7 @@
 # mypy: untyped-calls-exclude=IPython
 from __future__ import annotations
 
+import atexit
 import io
 import re
 from contextlib import redirect_stdout
@@ -47,6 +48,7 @@ def terminal() -> Iterator[Terminal]:
     yield Terminal(shell)
     shell.run_line_magic("unload_ext", "theus_nb")
     shell.atexit_operations()
+    atexit.unregister(shell.atexit_operations)
 
 
 def test_sync_and_async_cells_run(terminal: Terminal) -> None:
@@ -158,3 +160,4 @@ def test_loading_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPa
     assert theus_nb.session() is None
     assert "theus" not in shell.user_ns
     shell.atexit_operations()
+    atexit.unregister(shell.atexit_operations)

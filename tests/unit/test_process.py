@@ -12,7 +12,8 @@ import pytest
 from theus_nb import contracts
 from theus_nb.contract import Contract
 from theus_nb.errors import ContractError
-from theus_nb.process import Process, process
+from theus_nb.decorator import process
+from theus_nb.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.support import Gate, on_loop, reported, settled
-from theus_nb.process import process
+from theus_nb.decorator import process
 
 if TYPE_CHECKING:
     from theus_nb.run import Run

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import atexit
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ def shell() -> Iterator[InteractiveShell]:
     shell.input_transformers_post.append(make_transformer(shell))
     yield shell
     shell.atexit_operations()
+    atexit.unregister(shell.atexit_operations)
 
 
 def transformed(shell: InteractiveShell, cell: str, *, loop: bool = True) -> str:

@@ -70,7 +70,11 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
 
     undo.callback(untie)
     session.namespace = NotebookNamespace(shell)
-    session.output_route = make_route(shell)
+    route = make_route(shell)
+    if route is not None:
+        undo.callback(route.close)
+        _listen(shell, route.pre_run_cell, undo)
+        session.output_route = route.capture
     return session
 
 

@@ -74,7 +74,9 @@ class CellRecord:
         if not stored and self._raw.rstrip().endswith(raw.rstrip()):
             return
         self._raw = raw
-        self._number = self._shell.execution_count - stored
+        # The count goes up before or after a cell, depending on the version; the prompt knows.
+        hook, count = self._shell.displayhook, self._shell.execution_count
+        self._number = hook.prompt_count if stored else count
 
     def source(self, line: str, body: str) -> tuple[str, int]:
         """Return the whole cell that contains a body, and its execution count."""

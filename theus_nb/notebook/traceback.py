@@ -48,11 +48,13 @@ def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
     def structured_traceback(
         etype: type[BaseException],
         evalue: BaseException | None = None,
-        etb: types.TracebackType | None = None,
+        etb: Any = None,  # noqa: ANN401 - likewise
         tb_offset: int | None = None,
         *args: Any,  # noqa: ANN401 - IPython's own
         **kwargs: Any,  # noqa: ANN401 - likewise
     ) -> Any:  # noqa: ANN401 - likewise
+        if isinstance(etb, tuple):  # a link of a chain, which was seen to with its last link
+            return original(etype, evalue, etb, tb_offset, *args, **kwargs)
         for link in _chain(evalue):
             if link is not evalue and _concerns_us(link, link.__traceback__):
                 link.__traceback__ = user_part(link.__traceback__)
@@ -63,7 +65,7 @@ def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
             return original(etype, evalue, part, 0, *args, **kwargs)
         purpose = isinstance(evalue, TheusError | asyncio.CancelledError)
         if purpose or evalue.__cause__ is not None:
-            return formatter.get_exception_only(etype, evalue)
+            return [_message(shell, evalue)]
         # Nothing of the user's raised it: a fault of ours, which shows where it happened.
         return original(etype, evalue, etb, tb_offset, *args, **kwargs)
 
@@ -93,6 +95,15 @@ def user_part(tb: types.TracebackType | None) -> types.TracebackType | None:
     for entry in reversed(entries):
         result = types.TracebackType(result, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return result
+
+
+def _message(shell: InteractiveShell, error: BaseException) -> str:
+    """Return an exception as the last line of a traceback would show it, with its notes."""
+    name = type(error).__name__
+    if str(shell.colors).lower() != "nocolor":
+        name = f"\x1b[31m{name}\x1b[39m"
+    text = f": {error}" if str(error) else ""
+    return "\n".join([name + text, *getattr(error, "__notes__", [])])
 
 
 def _concerns_us(error: BaseException, tb: types.TracebackType | None) -> bool:

@@ -28,14 +28,25 @@ pub struct Aftermath {
 impl Aftermath {
     /// Takes from the core what the scheduler's effects name. Called under the lock.
     pub fn collect(py: Python<'_>, core: &mut Core, effects: Effects<Value>) -> Self {
-        let Effects { ready, doomed, garbage, .. } = effects;
-        let ready = ready.iter().filter_map(|t| Some(core.runs.get(&t.0)?.run.clone_ref(py)));
+        let Effects {
+            ready,
+            doomed,
+            garbage,
+            ..
+        } = effects;
+        let ready = ready
+            .iter()
+            .filter_map(|t| Some(core.runs.get(&t.0)?.run.clone_ref(py)));
         let ready = ready.collect();
         let doomed = doomed
             .into_iter()
             .filter_map(|d| Some((core.runs.remove(&d.ticket.0)?, d.path.to_string(), d.cause)))
             .collect();
-        Self { ready, doomed, _garbage: garbage }
+        Self {
+            ready,
+            doomed,
+            _garbage: garbage,
+        }
     }
 
     /// Queues what became ready, ends what was doomed. Called without the lock.
@@ -64,9 +75,10 @@ fn upstream_error<'py>(
     let py = engine.py();
     let hooks = engine.get().hooks.bind(py);
     match cause {
-        Cause::Failed(error) => {
-            hooks.call_method1(intern!(py, "upstream"), (run, path, error.object.clone_ref(py)))
-        }
+        Cause::Failed(error) => hooks.call_method1(
+            intern!(py, "upstream"),
+            (run, path, error.object.clone_ref(py)),
+        ),
         Cause::Deadlock(circle) => {
             let numbers: Vec<u64> = circle.iter().map(|t| t.0).collect();
             hooks.call_method1(intern!(py, "deadlock"), (run, numbers))
@@ -90,7 +102,11 @@ pub fn admit(
         let mut core = me.core();
         let Some(known) = core.definitions.get(definition).cloned() else {
             drop(core);
-            return Err(theus_error(py, "SessionError", "the process belongs to another session"));
+            return Err(theus_error(
+                py,
+                "SessionError",
+                "the process belongs to another session",
+            ));
         };
         // A context outlives its run in background tasks; what they start is on its own.
         let parent = parent.filter(|number| core.runs.contains_key(number));
@@ -103,20 +119,28 @@ pub fn admit(
         };
         let number = admitted.ticket.0;
         run.get().admitted(number, Arc::clone(&known));
-        let entry = Entry { run: handle, definition: known, parent, reads: Vec::new() };
+        let entry = Entry {
+            run: handle,
+            definition: known,
+            parent,
+            reads: Vec::new(),
+        };
         core.runs.insert(number, entry);
         let aftermath = Aftermath::collect(py, &mut core, admitted.effects);
         let admission = match admitted.admission {
-            Admission::Doomed(doom) => {
-                Some(Err((core.runs.remove(&number), doom.path.to_string(), doom.cause)))
-            }
+            Admission::Doomed(doom) => Some(Err((
+                core.runs.remove(&number),
+                doom.path.to_string(),
+                doom.cause,
+            ))),
             Admission::Ready => Some(Ok(())),
             Admission::Waiting => None,
         };
         let circle = match parent {
-            Some(parent) if awaited => {
-                core.scheduler.await_begin(Ticket(parent), Ticket(number)).err()
-            }
+            Some(parent) if awaited => core
+                .scheduler
+                .await_begin(Ticket(parent), Ticket(number))
+                .err(),
             _ => None,
         };
         (admission, aftermath, circle)
@@ -170,7 +194,11 @@ fn open_gate(run: &Bound<'_, Run>) {
         return;
     };
     let open = || -> PyResult<()> {
-        let function = me.engine(py).get().hooks.getattr(py, intern!(py, "open_gate"))?;
+        let function = me
+            .engine(py)
+            .get()
+            .hooks
+            .getattr(py, intern!(py, "open_gate"))?;
         let arguments = PyTuple::new(py, [gate])?.unbind();
         Bridge::push(me.bridge.bind(py), Completion::Call(function, arguments));
         Ok(())
@@ -183,9 +211,10 @@ fn open_gate(run: &Bound<'_, Run>) {
 /// The exception for a call the scheduler refused.
 pub fn refused(py: Python<'_>, error: &Error, process: &str) -> PyErr {
     let (class, advice) = match error {
-        Error::Shape { .. } => {
-            ("PathShapeError", "; write the children one by one, or the value under another name")
-        }
+        Error::Shape { .. } => (
+            "PathShapeError",
+            "; write the children one by one, or the value under another name",
+        ),
         Error::Undeclared { .. } => ("UndeclaredWriteError", "; declare it among the outputs"),
         _ => ("SessionError", ""),
     };

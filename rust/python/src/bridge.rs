@@ -7,11 +7,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::run::Run;
 use crate::waiter::Waiter;
@@ -27,8 +29,47 @@ pub enum Completion {
     Call(Py<PyAny>, Py<PyTuple>),
 }
 
+/// A done-callback: the function, the future it is called with, the context it runs in.
+pub struct Callback {
+    pub function: Py<PyAny>,
+    pub future: Py<PyAny>,
+    pub context: Option<Py<PyAny>>,
+}
+
+impl Callback {
+    fn call(&self, py: Python<'_>) -> PyResult<()> {
+        let future = self.future.bind(py);
+        match &self.context {
+            Some(context) => {
+                let run = intern!(py, "run");
+                context
+                    .bind(py)
+                    .call_method1(run, (&self.function, future))
+                    .map(drop)
+            }
+            None => self.function.bind(py).call1((future,)).map(drop),
+        }
+    }
+
+    /// Tells the loop's exception handler, in the words of asyncio's own handles.
+    fn report(&self, py: Python<'_>, event_loop: &Py<PyAny>, error: PyErr) -> PyResult<()> {
+        let context = PyDict::new(py);
+        let message = format!("Exception in callback {}", self.function.bind(py).repr()?);
+        context.set_item("message", message)?;
+        context.set_item("exception", error.into_value(py))?;
+        context.set_item("future", &self.future)?;
+        event_loop
+            .call_method1(py, intern!(py, "call_exception_handler"), (context,))
+            .map(drop)
+    }
+}
+
 struct State {
     queue: VecDeque<Completion>,
+    /// Done-callbacks that the loop is going to call.
+    callbacks: VecDeque<Callback>,
+    /// A handle of the loop's that will call them is on its way.
+    runner_scheduled: bool,
     /// The loop has been woken and has not drained yet.
     signalled: bool,
     wake: Wake,
@@ -47,6 +88,8 @@ enum Wake {
 pub struct Bridge {
     event_loop: Py<PyAny>,
     call_soon: Py<PyAny>,
+    /// The loop's thread: bridges are made there.
+    thread: ThreadId,
     /// Held for a push, a pop or one non-blocking write; never while Python code runs.
     state: Mutex<State>,
 }
@@ -59,6 +102,12 @@ impl Bridge {
     /// The loop this bridge leads to.
     pub fn event_loop(&self) -> &Py<PyAny> {
         &self.event_loop
+    }
+
+    /// Whether this thread is the loop's. A thread has one running loop, and asking asyncio which
+    /// costs a system call before Python 3.12.
+    pub fn is_here(&self) -> bool {
+        self.thread == std::thread::current().id() && !matches!(self.state().wake, Wake::Closed)
     }
 
     /// Queues a completion and makes sure that the loop wakes up for it.
@@ -95,19 +144,34 @@ impl Bridge {
         }
     }
 
-    /// Schedules a callback on the loop, in its context. A closed loop drops it, as asyncio does.
-    pub fn call_soon(
-        &self,
-        py: Python<'_>,
-        callback: &Bound<'_, PyAny>,
-        argument: &Bound<'_, PyAny>,
-        context: Option<&Py<PyAny>>,
-    ) {
-        let options = pyo3::types::PyDict::new(py);
-        if let Some(context) = context {
-            let _ = options.set_item(intern!(py, "context"), context);
+    /// Has a callback called on the loop, in its context. On the loop's thread.
+    ///
+    /// One handle of the loop's serves all that come together: making one each costs more than
+    /// most callbacks do. A closed loop calls nobody, as in asyncio.
+    pub fn call_soon(slf: &Bound<'_, Self>, callback: Callback) {
+        let schedule = {
+            let mut state = slf.get().state();
+            state.callbacks.push_back(callback);
+            !std::mem::replace(&mut state.runner_scheduled, true)
+        };
+        if schedule {
+            Self::schedule_runner(slf);
         }
-        let _ = self.call_soon.call(py, (callback, argument), Some(&options));
+    }
+
+    fn schedule_runner(slf: &Bound<'_, Self>) {
+        let py = slf.py();
+        let scheduled = slf
+            .getattr(intern!(py, "run_callbacks"))
+            .and_then(|run| slf.get().call_soon.call1(py, (run,)));
+        if scheduled.is_err() {
+            let dropped = {
+                let mut state = slf.get().state();
+                state.runner_scheduled = false;
+                std::mem::take(&mut state.callbacks)
+            };
+            drop(dropped);
+        }
     }
 }
 
@@ -116,10 +180,15 @@ impl Bridge {
     #[new]
     fn new(event_loop: Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(Self {
-            call_soon: event_loop.getattr(intern!(event_loop.py(), "call_soon"))?.unbind(),
+            call_soon: event_loop
+                .getattr(intern!(event_loop.py(), "call_soon"))?
+                .unbind(),
             event_loop: event_loop.unbind(),
+            thread: std::thread::current().id(),
             state: Mutex::new(State {
                 queue: VecDeque::new(),
+                callbacks: VecDeque::new(),
+                runner_scheduled: false,
                 signalled: false,
                 wake: Wake::Threadsafe,
             }),
@@ -176,6 +245,37 @@ impl Bridge {
                         error.write_unraisable(py, Some(function.bind(py)));
                     }
                 }
+            }
+        }
+    }
+
+    /// Calls the done-callbacks that are waiting. Scheduled by the bridge itself.
+    fn run_callbacks(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let me = slf.get();
+        me.state().runner_scheduled = false;
+        loop {
+            let (callback, more) = {
+                let mut state = me.state();
+                let Some(callback) = state.callbacks.pop_front() else {
+                    return Ok(());
+                };
+                // A callback may enter the loop again and wait there for one of the others:
+                // a second runner, scheduled before it is called, then finds them.
+                let more = !state.callbacks.is_empty() && !state.runner_scheduled;
+                state.runner_scheduled |= more;
+                (callback, more)
+            };
+            if more {
+                Self::schedule_runner(slf);
+            }
+            if let Err(error) = callback.call(py) {
+                if error.is_instance_of::<PyKeyboardInterrupt>(py)
+                    || error.is_instance_of::<PySystemExit>(py)
+                {
+                    return Err(error);
+                }
+                callback.report(py, &me.event_loop, error)?;
             }
         }
     }

@@ -3,7 +3,7 @@
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Callback};
 
 /// Callbacks in the order in which they were added.
 #[derive(Default)]
@@ -26,10 +26,17 @@ impl Callbacks {
     }
 
     /// Hands each to the loop; their errors go to the loop's exception handler.
-    pub fn schedule(self, bridge: &Bridge, future: &Bound<'_, PyAny>) {
-        let py = future.py();
-        for (callback, context) in self.0 {
-            bridge.call_soon(py, callback.bind(py), future, context.as_ref());
+    pub fn schedule(self, bridge: &Bound<'_, Bridge>, future: &Bound<'_, PyAny>) {
+        for (function, context) in self.0 {
+            let future = future.clone().unbind();
+            Bridge::call_soon(
+                bridge,
+                Callback {
+                    function,
+                    future,
+                    context,
+                },
+            );
         }
     }
 

@@ -12,13 +12,13 @@ use std::time::Instant;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
-use theus_core::span::{Span, Spans};
+use theus_core::span::Spans;
 use theus_core::{Access, ContractId, NodeId, Scheduler, Ticket};
 
 use crate::bridge::Bridge;
 use crate::errors::theus_error;
+use crate::here::copy_context;
 use crate::queue::WorkQueue;
 use crate::run::{Lane, Run};
 use crate::{admit, finish, fork, store};
@@ -79,7 +79,7 @@ pub struct Engine {
     /// The Python side: makes exceptions, finds bridges, commits on the loop's thread.
     pub hooks: Py<PyAny>,
     /// Context variable holding the context of the process we are in.
-    current: Py<PyAny>,
+    pub current: Py<PyAny>,
     began: Instant,
     made_in: u32,
     loop_label: Arc<str>,
@@ -94,7 +94,9 @@ impl Engine {
 
     /// Nanoseconds since the session began; never 0, which means "not yet".
     pub fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.began.elapsed().as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 
     /// The name of the loop's lane.
@@ -112,60 +114,11 @@ impl Engine {
         Ok(())
     }
 
-    /// The bridge of the loop that runs in this thread.
-    pub fn bridge_here(&self, py: Python<'_>, usual: &Py<Bridge>) -> PyResult<Py<Bridge>> {
-        let running = running_loop(py)?;
-        if usual.get().event_loop().is(&running) {
-            return Ok(usual.clone_ref(py));
-        }
-        let bridge = self.hooks.call_method1(py, intern!(py, "bridge_for"), (running,))?;
-        Ok(bridge.bind(py).cast::<Bridge>()?.clone().unbind())
-    }
-
     /// A waiter went away before its run ended.
     pub fn forget_wait(&self, waiter: u64, target: u64) {
-        self.core().scheduler.await_end(Ticket(waiter), Ticket(target));
-    }
-}
-
-/// The event loop running in this thread; raises asyncio's own error where there is none.
-fn running_loop(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let get = FUNCTION.get_or_try_init(py, || {
-        PyResult::Ok(py.import("asyncio")?.getattr("get_running_loop")?.unbind())
-    })?;
-    get.call0(py)
-}
-
-/// `contextvars.copy_context()`.
-pub fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let copy = FUNCTION.get_or_try_init(py, || {
-        PyResult::Ok(py.import("contextvars")?.getattr("copy_context")?.unbind())
-    })?;
-    copy.call0(py)
-}
-
-/// If we are inside a process, records that it waits for a run. Refuses to close a circle.
-pub fn wait_edge(run: &Bound<'_, Run>) -> PyResult<Option<u64>> {
-    let py = run.py();
-    let engine = run.get().engine(py);
-    let engine = engine.get();
-    let context = engine.current.call_method1(py, intern!(py, "get"), (py.None(),))?;
-    if context.is_none(py) {
-        return Ok(None);
-    }
-    let waiter = context.getattr(py, intern!(py, "run"))?;
-    let waiter = waiter.bind(py).cast::<Run>()?.get().number();
-    let target = run.get().number();
-    let circle = engine.core().scheduler.await_begin(Ticket(waiter), Ticket(target));
-    match circle {
-        Ok(()) => Ok(Some(waiter)),
-        Err(circle) => {
-            let circle: Vec<u64> = circle.iter().map(|t| t.0).collect();
-            let error = engine.hooks.call_method1(py, intern!(py, "deadlock"), (run, circle))?;
-            Err(PyErr::from_value(error.into_bound(py)))
-        }
+        self.core()
+            .scheduler
+            .await_end(Ticket(waiter), Ticket(target));
     }
 }
 
@@ -198,7 +151,7 @@ impl Engine {
     ///
     /// Args:
     ///     name: the process's name, for the records.
-    ///     source_hash: of the process's source, for provenance.
+    ///     `source_hash`: of the process's source, for provenance.
     ///     inputs: `(path, optional)` in declared order.
     ///     outputs: likewise.
     fn define(
@@ -218,12 +171,24 @@ impl Engine {
         let writes: Vec<_> = outputs.iter().map(access).collect();
         let keys = inputs
             .into_iter()
-            .map(|(path, optional)| (path.as_str().into(), PyString::new(py, &path).unbind(), optional))
+            .map(|(path, optional)| {
+                (
+                    path.as_str().into(),
+                    PyString::new(py, &path).unbind(),
+                    optional,
+                )
+            })
             .collect();
-        let paths: Vec<_> = writes.iter().map(|a| PyString::new(py, &a.path).unbind()).collect();
+        let paths: Vec<_> = writes
+            .iter()
+            .map(|a| PyString::new(py, &a.path).unbind())
+            .collect();
         let mut core = self.core();
         let contract = core.scheduler.compile(&reads, &writes);
-        let nodes: Vec<_> = writes.iter().map(|a| core.scheduler.node(&a.path)).collect();
+        let nodes: Vec<_> = writes
+            .iter()
+            .map(|a| core.scheduler.node(&a.path))
+            .collect();
         core.definitions.push(Arc::new(Definition {
             name: name.into(),
             source_hash: source_hash.into(),
@@ -289,11 +254,24 @@ impl Engine {
         let run = Self::new_run(slf, process, bridge, Lane::Loop, None, task)?;
         run.get().state().lane_label = lane.map(Into::into);
         admit::admit(slf, definition, &run, parent.map(|p| p.number()), awaited)?;
-        if !run.get().state().ready {
+        let (ready, submitted) = {
+            let state = run.get().state();
+            (state.ready, state.submitted)
+        };
+        if !ready {
             return Ok((run.unbind(), false, None));
         }
+        if run
+            .get()
+            .definition()
+            .is_some_and(|known| known.inputs.is_empty())
+        {
+            // Nothing to be bound, and nothing the scheduler would have to know about the start.
+            run.get().started_here(submitted);
+            return Ok((run.unbind(), true, None));
+        }
         match finish::begin(slf, &run) {
-            Ok(reads) => Ok((run.unbind(), true, reads)),
+            Ok(inputs) => Ok((run.unbind(), true, inputs)),
             Err(error) => {
                 // The handle tells, as it does for a run that had to wait first.
                 let error = error.into_value(slf.py()).into_bound(slf.py());
@@ -306,7 +284,7 @@ impl Engine {
     /// Starts a ready run: the values of its inputs, by path. Inputs never written are left out.
     ///
     /// Raises:
-    ///     MissingInputError: a required input was never written (made by the hooks).
+    ///     `MissingInputError`: a required input was never written (made by the hooks).
     fn begin(slf: &Bound<'_, Self>, run: &Bound<'_, Run>) -> PyResult<Option<Py<PyDict>>> {
         finish::begin(slf, run)
     }
@@ -367,72 +345,6 @@ impl Engine {
         store::put(slf, path, value, remove)
     }
 
-    /// What a path holds now: `(kind, value, version)`, kind one of `"leaf"`, `"branch"`,
-    /// `"failed"` (the value is then `(path, cause)`) and `"missing"`.
-    fn present(&self, py: Python<'_>, path: &str) -> PyResult<(&'static str, Py<PyAny>, u64)> {
-        store::present(self, py, path)
-    }
-
-    /// Where a path's value comes from: `(version, run, process, source hash, inputs, time)`.
-    fn provenance(&self, path: &str) -> Option<store::Provenance> {
-        store::provenance(self, path)
-    }
-
-    /// Names directly beneath a path that hold something.
-    fn children(&self, path: &str) -> Vec<String> {
-        self.core().scheduler.children(path)
-    }
-
-    /// Lifts the failed marks at a path and beneath it: `(lifted paths, failed ancestor)`.
-    fn accept(&self, path: &str) -> (Vec<String>, Option<String>) {
-        store::accept(self, path)
-    }
-
-    /// Paths that are failed, with the exceptions that made them so.
-    fn failed_paths(&self, py: Python<'_>) -> PyResult<Vec<(String, Py<PyAny>)>> {
-        store::failed_paths(self, py)
-    }
-
-    /// Unfinished runs that may write a path.
-    fn writers(&self, py: Python<'_>, path: &str) -> Vec<Py<Run>> {
-        let core = self.core();
-        let tickets = core.scheduler.pending_writers(path);
-        tickets.iter().filter_map(|t| Some(core.runs.get(&t.0)?.run.clone_ref(py))).collect()
-    }
-
-    /// Runs that a run waits for at present.
-    fn blockers(&self, py: Python<'_>, run: &Bound<'_, Run>) -> Vec<Py<Run>> {
-        let core = self.core();
-        let tickets = core.scheduler.blockers(Ticket(run.get().number()));
-        tickets.iter().filter_map(|t| Some(core.runs.get(&t.0)?.run.clone_ref(py))).collect()
-    }
-
-    /// Unfinished runs, oldest first.
-    fn unfinished(&self, py: Python<'_>) -> Vec<Py<Run>> {
-        let core = self.core();
-        let mut found: Vec<_> = core.runs.iter().map(|(n, e)| (*n, e.run.clone_ref(py))).collect();
-        drop(core);
-        found.sort_by_key(|(number, _)| *number);
-        found.into_iter().map(|(_, run)| run).collect()
-    }
-
-    /// The newest finished runs, oldest first: `(run, parent, process, lane, status, submitted,
-    /// started, ended)`, times in nanoseconds since the session began.
-    fn spans(&self) -> Vec<(u64, Option<u64>, String, String, &'static str, u64, u64, u64)> {
-        let row = |s: &Span| {
-            let (process, lane) = (s.process.to_string(), s.lane.to_string());
-            let status = s.status.as_str();
-            (s.run, s.parent, process, lane, status, s.submitted, s.started, s.ended)
-        };
-        self.core().spans.iter().map(row).collect()
-    }
-
-    /// Nanoseconds since the session began.
-    #[pyo3(name = "now")]
-    fn get_now(&self) -> u64 {
-        self.now()
-    }
-
     /// Refuses everything from here on. Unfinished runs can still end.
     fn close(&self) {
         self.core().closed = true;
@@ -463,6 +375,9 @@ impl Engine {
     ) -> PyResult<Bound<'py, Run>> {
         let now = slf.get().now();
         let engine = slf.clone().unbind();
-        Bound::new(slf.py(), Run::new(engine, process, bridge, lane, call, task, now))
+        Bound::new(
+            slf.py(),
+            Run::new(engine, process, bridge, lane, call, task, now),
+        )
     }
 }

@@ -14,9 +14,10 @@ use theus_core::span::{Span, Status};
 use theus_core::{End, Input, NodeId, Ticket};
 
 use crate::admit::{Aftermath, refused};
+use crate::bridge::{Bridge, Completion};
 use crate::engine::{Core, Definition, Engine, Entry, Held, Origin, Value};
 use crate::outcome::Outcome;
-use crate::run::{CancelledBy, Lane, Run, push_settle};
+use crate::run::{CancelledBy, Lane, Run};
 
 /// What is to be written, and under which number or name.
 type Writes = Vec<(Result<NodeId, String>, Py<PyAny>)>;
@@ -46,17 +47,34 @@ fn collect_writes(run: &Run, writes: Option<&Bound<'_, PyDict>>) -> PyResult<Wri
 }
 
 /// Gives values their origin and paths their numbers; None if the run has been ended.
-fn to_versions(core: &mut Core, run: u64, at: u64, list: Writes) -> Option<Vec<(NodeId, Value)>> {
+fn to_versions(
+    engine: &Engine,
+    core: &mut Core,
+    run: u64,
+    list: Writes,
+) -> Option<Vec<(NodeId, Value)>> {
     let entry = core.runs.get_mut(&run)?;
     if list.is_empty() {
         return Some(Vec::new());
     }
+    let at = engine.now();
     let definition = Arc::clone(&entry.definition);
-    let origin = Arc::new(Origin { definition, run, at, reads: entry.reads.clone() });
+    let origin = Arc::new(Origin {
+        definition,
+        run,
+        at,
+        reads: entry.reads.clone(),
+    });
     let scheduler = &mut core.scheduler;
     let version = |(path, object): (Result<NodeId, String>, Py<PyAny>)| {
-        let held = Held { object, origin: Some(Arc::clone(&origin)) };
-        (path.unwrap_or_else(|path| scheduler.node(&path)), Arc::new(held))
+        let held = Held {
+            object,
+            origin: Some(Arc::clone(&origin)),
+        };
+        (
+            path.unwrap_or_else(|path| scheduler.node(&path)),
+            Arc::new(held),
+        )
     };
     Some(list.into_iter().map(version).collect())
 }
@@ -67,16 +85,16 @@ pub fn begin(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Optio
     let me = engine.get();
     if matches!(run.get().lane, Lane::Loop) {
         let now = me.now();
-        let mut state = run.get().state();
-        if state.outcome.is_none() {
-            state.status = Status::Running;
-            state.started = now;
-        }
+        run.get().started_here(now);
     }
     let number = run.get().number();
     let started = {
         let mut core = me.core();
-        match core.runs.get(&number).map(|entry| Arc::clone(&entry.definition)) {
+        match core
+            .runs
+            .get(&number)
+            .map(|entry| Arc::clone(&entry.definition))
+        {
             None => return Ok(None),
             Some(known) => core.scheduler.start(Ticket(number)).map(|values| {
                 let reads = versions_read(&known, &values);
@@ -139,7 +157,7 @@ pub fn commit(
     let ended = {
         let list = collect_writes(run.get(), writes)?;
         let mut core = me.core();
-        let Some(list) = to_versions(&mut core, number, me.now(), list) else {
+        let Some(list) = to_versions(me, &mut core, number, list) else {
             return Ok(false);
         };
         match core.scheduler.finish(Ticket(number), End::Committed(list)) {
@@ -153,7 +171,13 @@ pub fn commit(
     let (entry, aftermath) = ended.map_err(|r| refused(py, &r.error, &run.get().name(py)))?;
     if let Some(entry) = entry {
         run.get().state().outputs = writes.map(|w| w.clone().unbind());
-        end(engine, &entry, Outcome::Value(value), Status::Finished, true);
+        end(
+            engine,
+            &entry,
+            Outcome::Value(value),
+            Status::Finished,
+            true,
+        );
     }
     aftermath.act(engine)?;
     Ok(true)
@@ -175,7 +199,14 @@ pub fn fail(
         wrapped.set_cause(py, Some(PyErr::from_value(error)));
         error = wrapped.into_value(py).into_bound(py).into_any();
     }
-    fail_with(engine, run, &error, Outcome::error(&error), Status::Failed, reported)
+    fail_with(
+        engine,
+        run,
+        &error,
+        Outcome::error(&error),
+        Status::Failed,
+        reported,
+    )
 }
 
 /// Ends a run because of a cancellation, as the request says.
@@ -198,7 +229,11 @@ fn end_cancelled(
     let arguments = (run, word.as_ref().map(|w| w.clone_ref(py)), status.as_str());
     let hooks = engine.get().hooks.bind(py);
     let error = hooks.call_method1(intern!(py, "cancelled"), arguments)?;
-    let outcome = if by_asyncio { Outcome::Cancelled(word) } else { Outcome::error(&error) };
+    let outcome = if by_asyncio {
+        Outcome::Cancelled(word)
+    } else {
+        Outcome::error(&error)
+    };
     // The canceller knows; only a failure that nobody asked for is worth a report.
     fail_with(engine, run, &error, outcome, status, true)
 }
@@ -214,7 +249,10 @@ fn fail_with(
     let py = engine.py();
     let me = engine.get();
     let number = run.get().number();
-    let cause = Arc::new(Held { object: cause.clone().unbind(), origin: None });
+    let cause = Arc::new(Held {
+        object: cause.clone().unbind(),
+        origin: None,
+    });
     let ended = {
         let mut core = me.core();
         let Some(entry) = core.runs.remove(&number) else {
@@ -262,7 +300,7 @@ pub fn publish(
     let published = {
         let mut core = engine.get().core();
         // Ended meanwhile: its thread goes on, but nothing it says counts any more.
-        let Some(list) = to_versions(&mut core, number, engine.get().now(), list) else {
+        let Some(list) = to_versions(engine.get(), &mut core, number, list) else {
             return Ok(0);
         };
         let published = core.scheduler.publish(Ticket(number), list);
@@ -271,8 +309,7 @@ pub fn publish(
             (version, Aftermath::collect(py, &mut core, effects))
         })
     };
-    let (version, aftermath) =
-        published.map_err(|r| refused(py, &r.error, &run.get().name(py)))?;
+    let (version, aftermath) = published.map_err(|r| refused(py, &r.error, &run.get().name(py)))?;
     aftermath.act(engine)?;
     Ok(version)
 }
@@ -291,12 +328,14 @@ pub fn end(
     let me = engine.get();
     let run = entry.run.bind(py);
     let now = me.now();
-    let (span, dropped) = {
+    let (span, watched, dropped) = {
         let mut state = run.get().state();
         state.unretrieved = !reported && matches!(outcome, Outcome::Error(..));
         state.outcome = Some(outcome);
         state.status = status;
         state.ended = now;
+        let watched = state.is_awaited();
+        state.settled = !watched;
         let span = Span {
             run: run.get().number(),
             parent: entry.parent,
@@ -310,12 +349,15 @@ pub fn end(
             started: state.started,
             ended: now,
         };
-        (span, (state.call.take(), state.task.take()))
+        (span, watched, (state.call.take(), state.task.take()))
     };
     drop(dropped);
     me.core().spans.push(span);
-    run.get().tell_watchers(py);
-    push_settle(run);
+    if watched {
+        run.get().tell_watchers(py);
+        let bridge = run.get().bridge.bind(py);
+        Bridge::push(bridge, Completion::Settle(run.clone().unbind()));
+    }
 }
 
 /// Asks for the end of a run. False if it has ended already.
@@ -340,10 +382,17 @@ pub fn cancel_run(run: &Bound<'_, Run>, by: CancelledBy) -> PyResult<bool> {
     let engine = engine.bind(py);
     if let Some(task) = task {
         let arguments = (run, task);
-        engine.get().hooks.call_method1(py, intern!(py, "cancel_task"), arguments)?;
+        engine
+            .get()
+            .hooks
+            .call_method1(py, intern!(py, "cancel_task"), arguments)?;
         return Ok(true);
     }
     let running = status == Status::Running;
-    let status = if running { Status::Abandoned } else { Status::Cancelled };
+    let status = if running {
+        Status::Abandoned
+    } else {
+        Status::Cancelled
+    };
     end_cancelled(engine, run, status)
 }

@@ -3,11 +3,16 @@
 //! | module | idea |
 //! |---|---|
 //! | `engine` | one session: scheduler, unfinished runs, records, one lock |
-//! | `admit`, `finish`, `store` | what the engine's methods do: begin, end, look |
-//! | `run`, `waiter`, `outcome`, `callbacks` | the awaitable handle of one execution |
+//! | `admit`, `finish`, `store`, `inspect` | what the engine's methods do: begin, end, look |
+//! | `run`, `handle`, `future` | one execution: its life, what users see, the future protocol |
+//! | `waiter`, `outcome`, `callbacks` | what awaiting it involves |
+//! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
+
+// Arguments of Python methods arrive by value, extracted for this one call.
+#![allow(clippy::needless_pass_by_value)]
 
 mod admit;
 mod bridge;
@@ -16,6 +21,10 @@ mod engine;
 mod errors;
 mod finish;
 mod fork;
+mod future;
+mod handle;
+mod here;
+mod inspect;
 mod outcome;
 mod queue;
 mod run;

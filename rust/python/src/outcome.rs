@@ -44,9 +44,7 @@ impl Outcome {
             Self::Error(error, trace) => {
                 Self::Error(error.clone_ref(py), trace.as_ref().map(|t| t.clone_ref(py)))
             }
-            Self::Cancelled(message) => {
-                Self::Cancelled(message.as_ref().map(|m| m.clone_ref(py)))
-            }
+            Self::Cancelled(message) => Self::Cancelled(message.as_ref().map(|m| m.clone_ref(py))),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use theus_core::span::Status;
@@ -24,6 +25,17 @@ struct Jobs {
     /// Numbers threads for their lanes' names.
     born: u32,
     closed: bool,
+}
+
+impl Jobs {
+    /// Counts one more thread in, if there may be one; the caller starts it after the lock.
+    fn reserve_thread(&mut self) -> bool {
+        let wanted = self.threads < self.limit && !self.closed;
+        if wanted {
+            self.threads += 1;
+        }
+        wanted
+    }
 }
 
 /// Runs that are ready, for the threads of one kind of lane.
@@ -54,25 +66,23 @@ impl WorkQueue {
                 false
             } else {
                 // Every idle thread has been called for an earlier run already.
-                me.reserve_thread(&mut jobs)
+                jobs.reserve_thread()
             }
         };
-        if spawn { me.spawn_thread(slf) } else { Ok(()) }
-    }
-
-    /// Counts one more thread in, if there may be one; the caller starts it after the lock.
-    fn reserve_thread(&self, jobs: &mut Jobs) -> bool {
-        let wanted = jobs.threads < jobs.limit && !jobs.closed;
-        if wanted {
-            jobs.threads += 1;
+        if spawn {
+            Self::spawn_thread(slf)
+        } else {
+            Ok(())
         }
-        wanted
     }
 
-    fn spawn_thread(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
-        self.spawn.call1(slf.py(), (slf,)).map(drop).inspect_err(|_| {
-            self.jobs().threads -= 1;
-        })
+    fn spawn_thread(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let me = slf.get();
+        let started = me.spawn.call1(slf.py(), (slf,));
+        if started.is_err() {
+            me.jobs().threads -= 1;
+        }
+        started.map(drop)
     }
 }
 
@@ -104,9 +114,13 @@ impl WorkQueue {
         let spawn = {
             let mut jobs = me.jobs();
             jobs.limit += 1;
-            jobs.idle == 0 && !jobs.runs.is_empty() && me.reserve_thread(&mut jobs)
+            jobs.idle == 0 && !jobs.runs.is_empty() && jobs.reserve_thread()
         };
-        if spawn { me.spawn_thread(slf) } else { Ok(()) }
+        if spawn {
+            Self::spawn_thread(slf)
+        } else {
+            Ok(())
+        }
     }
 
     /// The thread goes on: one thread too many leaves when it has nothing to do.
@@ -149,7 +163,12 @@ impl WorkQueue {
 pub struct Lane {
     queue: Py<WorkQueue>,
     label: Arc<str>,
+    /// When this thread last took the interpreter after having let it go.
+    attached: Mutex<Instant>,
 }
+
+/// How long a thread may go on taking runs without letting the interpreter go.
+const HOLD: Duration = Duration::from_micros(200);
 
 #[pymethods]
 impl Lane {
@@ -159,9 +178,17 @@ impl Lane {
         let label = {
             let mut jobs = me.jobs();
             jobs.born += 1;
-            if me.single { me.name.clone() } else { format!("{} {}", me.name, jobs.born) }
+            if me.single {
+                me.name.clone()
+            } else {
+                format!("{} {}", me.name, jobs.born)
+            }
         };
-        Self { label: label.into(), queue }
+        Self {
+            label: label.into(),
+            queue,
+            attached: Mutex::new(Instant::now()),
+        }
     }
 
     /// Name of the lane, as the timeline shows it.
@@ -185,7 +212,10 @@ impl Lane {
             if self.queue.get().jobs().closed {
                 return Ok(None);
             }
-            let Some(run) = py.detach(|| self.next_run()) else {
+            let Some(run) = self
+                .next_at_once()
+                .or_else(|| py.detach(|| self.next_run()))
+            else {
                 return Ok(None);
             };
             // A run that was cancelled in the queue has an outcome already: nothing to do.
@@ -201,6 +231,19 @@ impl Lane {
 }
 
 impl Lane {
+    /// Takes a run without letting the interpreter go, if this thread took it only just now.
+    ///
+    /// A thread that lets go after every run hands over to the loop and back each time, which
+    /// costs more than a short body. Bounded, because the loop waits meanwhile.
+    fn next_at_once(&self) -> Option<Py<Run>> {
+        let mut since = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.elapsed() < HOLD {
+            return self.queue.get().jobs().runs.pop_front();
+        }
+        *since = Instant::now();
+        None
+    }
+
     fn next_run(&self) -> Option<Py<Run>> {
         let queue = self.queue.get();
         // A forked child has no other threads, and its copy of the lock may be held for ever.
@@ -217,7 +260,10 @@ impl Lane {
                 return Some(run);
             }
             jobs.idle += 1;
-            jobs = queue.arrived.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            jobs = queue
+                .arrived
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
             jobs.idle -= 1;
         }
     }

@@ -21,7 +21,10 @@ pub fn put(
     me.check(py)?;
     // A path set to None holds None; only `remove` makes it unwritten again.
     let value = (!remove).then(|| {
-        Arc::new(Held { object: value.unwrap_or_else(|| py.None()), origin: None })
+        Arc::new(Held {
+            object: value.unwrap_or_else(|| py.None()),
+            origin: None,
+        })
     });
     let now = me.now();
     let written = {
@@ -59,7 +62,11 @@ pub fn present(
         Present::Leaf { value, version } => ("leaf", value.object.clone_ref(py), version),
         Present::Branch => ("branch", py.None(), 0),
         Present::Missing => ("missing", py.None(), 0),
-        Present::Failed { path, cause, version } => {
+        Present::Failed {
+            path,
+            cause,
+            version,
+        } => {
             let value = (path.as_ref(), cause_object(py, &cause)).into_pyobject(py)?;
             ("failed", value.into_any().unbind(), version)
         }
@@ -67,8 +74,14 @@ pub fn present(
 }
 
 /// Version, run, process, source hash, inputs with their versions, time of the commit.
-pub type Provenance =
-    (u64, Option<u64>, Option<String>, Option<String>, Vec<(String, u64)>, u64);
+pub type Provenance = (
+    u64,
+    Option<u64>,
+    Option<String>,
+    Option<String>,
+    Vec<(String, u64)>,
+    u64,
+);
 
 /// Where a path's present value comes from.
 pub fn provenance(engine: &Engine, path: &str) -> Option<Provenance> {
@@ -78,7 +91,11 @@ pub fn provenance(engine: &Engine, path: &str) -> Option<Provenance> {
     let Some(origin) = &value.origin else {
         return Some((version, None, None, None, Vec::new(), 0));
     };
-    let reads = origin.reads.iter().map(|(path, version)| (path.to_string(), *version)).collect();
+    let reads = origin
+        .reads
+        .iter()
+        .map(|(path, version)| (path.to_string(), *version))
+        .collect();
     Some((
         version,
         Some(origin.run),
@@ -97,9 +114,12 @@ pub fn accept(engine: &Engine, path: &str) -> (Vec<String>, Option<String>) {
 }
 
 /// Paths that are failed, with what made them so.
-pub fn failed_paths(engine: &Engine, py: Python<'_>) -> PyResult<Vec<(String, Py<PyAny>)>> {
+pub fn failed_paths(engine: &Engine, py: Python<'_>) -> Vec<(String, Py<PyAny>)> {
     let found = engine.core().scheduler.failed_paths();
-    Ok(found.iter().map(|(path, cause)| (path.to_string(), cause_object(py, cause))).collect())
+    found
+        .iter()
+        .map(|(path, cause)| (path.to_string(), cause_object(py, cause)))
+        .collect()
 }
 
 /// The exception behind a failed path; None where a circle was broken.

@@ -11,7 +11,7 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::bridge::{Bridge, Completion};
+use crate::bridge::{Bridge, Callback, Completion};
 use crate::callbacks::Callbacks;
 use crate::finish::cancel_run;
 use crate::outcome::cancelled;
@@ -22,8 +22,10 @@ struct State {
     callbacks: Callbacks,
     blocking: bool,
     woken: bool,
-    /// Set when the awaiting task was cancelled, with the message it was given.
-    cancelled: Option<Option<Py<PyAny>>>,
+    /// Set when the awaiting task was cancelled.
+    cancelled: bool,
+    /// The message it was given then.
+    message: Option<Py<PyAny>>,
     /// The run that awaits, while its wait is an edge of the scheduler's graph.
     edge: Option<u64>,
 }
@@ -39,7 +41,10 @@ pub struct Waiter {
 impl Waiter {
     /// A waiter for a run on the loop of a bridge; `edge` is the run in whose body we are.
     pub fn new(run: Py<Run>, bridge: Py<Bridge>, edge: Option<u64>) -> Self {
-        let state = Mutex::new(State { edge, ..State::default() });
+        let state = Mutex::new(State {
+            edge,
+            ..State::default()
+        });
         Self { run, bridge, state }
     }
 
@@ -57,7 +62,7 @@ impl Waiter {
             state.callbacks.take()
         };
         me.drop_edge(py);
-        callbacks.schedule(me.bridge.get(), slf.as_any());
+        callbacks.schedule(me.bridge.bind(py), slf.as_any());
     }
 
     /// Passes a settled run on to this waiter, over its own bridge if that is another one.
@@ -80,18 +85,19 @@ impl Waiter {
     }
 
     fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let message = {
+        let (is_cancelled, message) = {
             let state = self.state();
-            state.cancelled.as_ref().map(|m| m.as_ref().map(|m| m.clone_ref(py)))
+            (
+                state.cancelled,
+                state.message.as_ref().map(|message| message.clone_ref(py)),
+            )
         };
-        match message {
-            Some(message) => {
-                // The awaiting task asked for the end of the run, so it has seen how it ended.
-                self.run.get().mark_retrieved();
-                Err(cancelled(py, message.as_ref()))
-            }
-            None => self.run.get().value(py),
+        if is_cancelled {
+            // The awaiting task asked for the end of the run, so it has seen how it ended.
+            self.run.get().mark_retrieved();
+            return Err(cancelled(py, message.as_ref()));
         }
+        self.run.get().value(py)
     }
 }
 
@@ -133,7 +139,13 @@ impl Waiter {
     ) {
         let me = slf.get();
         if me.done() {
-            me.bridge.get().call_soon(slf.py(), &callback, slf.as_any(), context.as_ref());
+            let (function, future) = (callback.unbind(), slf.as_any().clone().unbind());
+            let callback = Callback {
+                function,
+                future,
+                context,
+            };
+            Bridge::call_soon(me.bridge.bind(slf.py()), callback);
             return;
         }
         me.state().callbacks.add(callback.unbind(), context);
@@ -158,12 +170,14 @@ impl Waiter {
         if !cancel_run(self.run.bind(py), CancelledBy::Asyncio(msg))? {
             return Ok(false);
         }
-        self.state().cancelled = Some(kept);
+        let mut state = self.state();
+        state.cancelled = true;
+        state.message = kept;
         Ok(true)
     }
 
     fn cancelled(&self) -> bool {
-        self.done() && self.state().cancelled.is_some()
+        self.done() && self.state().cancelled
     }
 
     fn done(&self) -> bool {
@@ -175,10 +189,10 @@ impl Waiter {
         self.value(py)
     }
 
-    fn exception(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn exception(&self, py: Python<'_>) -> Py<PyAny> {
         match self.value(py) {
-            Ok(_) => Ok(py.None()),
-            Err(error) => Ok(error.into_value(py).into_any()),
+            Ok(_) => py.None(),
+            Err(error) => error.into_value(py).into_any(),
         }
     }
 

@@ -38,7 +38,10 @@ mod unix {
                     rustix::io::ioctl_fionbio(end, true)?;
                     rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
                 }
-                Ok(Self { read, write: Some(write) })
+                Ok(Self {
+                    read,
+                    write: Some(write),
+                })
             }
         }
 

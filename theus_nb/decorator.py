@@ -1,0 +1,112 @@
+"""``@process``: turning functions into registered processes."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final, overload
+
+from theus_nb.contract import Contract
+from theus_nb.process import Lane, Process
+from theus_nb.registry import default as default_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@overload
+def process(inputs: Callable[..., Any], /) -> Process: ...
+
+
+@overload
+def process(
+    inputs: object = None,
+    outputs: object = None,
+    side_effects: object = None,
+    errors: object = None,
+    *,
+    name: str | None = None,
+    lane: Lane = "auto",
+    semantic: object = None,
+    parallel: bool = False,
+) -> Callable[[Callable[..., Any]], Process]: ...
+
+
+def process(  # noqa: PLR0913 - the options of a definition
+    inputs: object = None,
+    outputs: object = None,
+    side_effects: object = None,
+    errors: object = None,
+    *,
+    name: str | None = None,
+    lane: Lane = "auto",
+    semantic: object = None,  # noqa: ARG001 - accepted for theus.contracts compatibility
+    parallel: bool = False,  # noqa: ARG001 - likewise
+) -> Process | Callable[[Callable[..., Any]], Process]:
+    """Turn a function into a process and register it under its name.
+
+    ``async def`` runs on the event loop, ``def`` in a worker thread; there is nothing to
+    configure. The function receives a context as its first argument. What it returns is laid
+    over its outputs: one output takes the value; several take a tuple or list in order, or a
+    dict by path or leaf name; ``None`` writes nothing. Defining a name again replaces the
+    earlier process.
+
+    Args:
+        inputs: Paths it may read (or the function, when used without parentheses).
+        outputs: Paths it writes; all without ``?`` must be written.
+        side_effects: Words for what it does outside (``"net"``, ``"file:out/*.csv"``).
+        errors: Exception types it may raise.
+        name: Name of the process; the function's own by default.
+        lane: ``"loop"`` runs a ``def`` on the event loop, knowingly blocking it.
+        semantic: Accepted and ignored.
+        parallel: Accepted and ignored.
+
+    Returns:
+        The process, or a decorator that makes it.
+
+    Raises:
+        ContractError: An invalid name, path, lane or function.
+
+    Cancellation: cancelling a run cancels the coroutine of an ``async def``; the thread of a
+        ``def`` cannot be stopped, its writes are dropped.
+
+    Example:
+        >>> @process(outputs=["domain.answer"])
+        ... async def think(ctx):
+        ...     return 42
+        >>> think.contract.outputs[0].path
+        'domain.answer'
+    """
+    if callable(inputs) and not isinstance(inputs, list | tuple | set | frozenset):
+        return default_registry.add(Process(inputs, Contract()))
+    contract = Contract.of(inputs, outputs, side_effects, errors)
+
+    def decorate(fn: Callable[..., Any]) -> Process:
+        return default_registry.add(Process(fn, contract, name=name, lane=lane))
+
+    return decorate
+
+
+_adopted: Final[weakref.WeakKeyDictionary[Any, Process]] = weakref.WeakKeyDictionary()
+
+
+def adopt(candidate: object) -> Process | None:
+    """Return the process for an object that can be run as one, or None.
+
+    Accepts a process, or a function decorated by the ``theus`` package, recognised by the
+    contract it carries.
+    """
+    if isinstance(candidate, Process):
+        return candidate
+    foreign = getattr(candidate, "_pop_contract", None)
+    if foreign is None or not callable(candidate):
+        return None
+    known = _adopted.get(candidate)
+    if known is not None:
+        return known
+    contract = Contract.of(
+        foreign.inputs,
+        foreign.outputs,
+        getattr(foreign, "side_effects", None),
+        getattr(foreign, "errors", None),
+    )
+    return _adopted.setdefault(candidate, Process(candidate, contract))
