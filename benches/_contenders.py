@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import dataclasses
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import os
+import pathlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -80,10 +82,24 @@ def _peers(workers: int) -> list[Contender]:
     ]
 
 
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Drop what is printed meanwhile, by native code too."""
+    kept = os.dup(1)
+    with pathlib.Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def theus_from_pypi() -> tuple[dict[str, Call], dict[str, Call]]:
     """Return the calls of the PyPI package ``theus``, sync and async; none if not installed."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with _quietly():
             import theus  # noqa: PLC0415 - it prints when imported, and needs Python 3.12
 
             engine = theus.TheusEngine(context={"domain": {"a": 1, "b": 0}})

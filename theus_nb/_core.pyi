@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import Any, final
 
-__all__ = ["Bridge", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
+__all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
 
 @final
 class Bridge:
@@ -61,6 +61,9 @@ class Waiter:
     _asyncio_future_blocking: bool
     def __iter__(self) -> Waiter: ...
     def __next__(self) -> Waiter: ...
+    def send(self, _value: object) -> Waiter: ...
+    def throw(self, error: BaseException, *_details: object) -> None: ...
+    def close(self) -> None: ...
     def get_loop(self) -> asyncio.AbstractEventLoop: ...
     def add_done_callback(
         self, callback: Callable[..., object], /, *, context: Context | None = None
@@ -147,6 +150,12 @@ class Run:
     task: Any
     def keep_outputs(self, outputs: dict[str, object]) -> None:
         """Show what would have been written in `outputs`."""
+    def begin_wait(self) -> None:
+        """Record that the process we are in, if any, waits for this run from here on.
+
+        Raises:
+            DeadlockError: It could never end.
+        """
     def set_gate(self, gate: asyncio.Future[None]) -> bool:
         """Have a future opened when the inputs are there. False if they are, or never will be."""
     def failure(self) -> BaseException | None:
@@ -260,6 +269,10 @@ class Lane:
         """
 
 @final
+class Definition:
+    """What a process is to one engine. Made by `Engine.define`."""
+
+@final
 class Engine:
     """One session: the scheduler, the versioned values, the unfinished runs and the records.
 
@@ -279,11 +292,11 @@ class Engine:
         source_hash: str,
         inputs: list[tuple[str, bool]],
         outputs: list[tuple[str, bool]],
-    ) -> int:
+    ) -> Definition:
         """Make a process known; the lists hold ``(path, optional)`` in declared order."""
     def submit(
         self,
-        definition: int,
+        definition: Definition,
         process: object,
         bridge: Bridge,
         queue: WorkQueue,
@@ -297,7 +310,7 @@ class Engine:
         """
     def admit(
         self,
-        definition: int,
+        definition: Definition,
         process: object,
         bridge: Bridge,
         task: object,
@@ -354,6 +367,8 @@ class Engine:
         self, path: str
     ) -> tuple[int, int | None, str | None, str | None, list[tuple[str, int]], int] | None:
         """Where a value comes from: version, run, process, source hash, inputs, time."""
+    def look(self, run: Run, path: str) -> Any:
+        """What a running run would read at a path now; None if there is no value."""
     def children(self, path: str) -> list[str]:
         """Names directly beneath a path that hold something; zones for the empty path."""
     def accept(self, path: str) -> tuple[list[str], str | None]:

@@ -69,10 +69,9 @@ class Access:
         self.reads: Mapping[str, object] = _NOTHING
         self._publish = publish
         if reads is not None:
-            in_place = process.layout.in_place
             for path, value in reads.items():
                 if type(value) not in PLAIN:
-                    reads[path] = guard_input(value, in_place=path in in_place)
+                    reads[path] = self._guard(path, value)
             self.reads = reads
 
     def read(self, path: str) -> Any:  # noqa: ANN401 - whatever the state holds
@@ -167,11 +166,18 @@ class Access:
         self.published.update(writes)
         # The run goes on seeing what it published, but does not write it once more at its end.
         self.reads = {**self.reads, **writes}
+        self.children_writes = {p: v for p, v in self.children_writes.items() if p not in writes}
         self.writes = {}
 
-    def absorb(self, writes: Mapping[str, object]) -> None:
-        """See what a child committed."""
-        self.children_writes = {**self.children_writes, **writes}
+    def absorb(self, values: Mapping[str, object]) -> None:
+        """See what children committed."""
+        guarded = {path: self._guard(path, value) for path, value in values.items()}
+        self.children_writes = {**self.children_writes, **guarded}
+
+    def _guard(self, path: str, value: object) -> object:
+        outputs = self.process.layout.outputs
+        in_place = any(grants(o, path) or grants(path, o) for o in outputs)
+        return guard_input(value, in_place=in_place)
 
     def cancel_requested(self) -> bool:
         """Tell whether somebody asked for the end of this run."""

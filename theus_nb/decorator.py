@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import weakref
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from theus_nb.contract import Contract
-from theus_nb.process import Lane, Process
+from theus_nb.process import Lane, Process, refuse_unknown
 from theus_nb.registry import default as default_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_OPTIONS: Final = ("inputs", "outputs", "side_effects", "errors", "name", "lane")
 
 
 @overload
@@ -41,6 +44,7 @@ def process(  # noqa: PLR0913 - the options of a definition
     lane: Lane = "auto",
     semantic: object = None,  # noqa: ARG001 - accepted for theus.contracts compatibility
     parallel: bool = False,  # noqa: ARG001 - likewise
+    **unknown: object,
 ) -> Process | Callable[[Callable[..., Any]], Process]:
     """Turn a function into a process and register it under its name.
 
@@ -76,6 +80,7 @@ def process(  # noqa: PLR0913 - the options of a definition
         >>> think.contract.outputs[0].path
         'domain.answer'
     """
+    refuse_unknown("@process", unknown, _OPTIONS)
     if callable(inputs) and not isinstance(inputs, list | tuple | set | frozenset):
         return default_registry.add(Process(inputs, Contract()))
     contract = Contract.of(inputs, outputs, side_effects, errors)
@@ -86,22 +91,22 @@ def process(  # noqa: PLR0913 - the options of a definition
     return decorate
 
 
-_adopted: Final[weakref.WeakKeyDictionary[Any, Process]] = weakref.WeakKeyDictionary()
+_ATTRIBUTE: Final = "_theus_nb_process"
 
 
 def adopt(candidate: object) -> Process | None:
     """Return the process for an object that can be run as one, or None.
 
     Accepts a process, or a function decorated by the ``theus`` package, recognised by the
-    contract it carries.
+    contract it carries. Its process is kept on the function itself, and goes with it.
     """
     if isinstance(candidate, Process):
         return candidate
     foreign = getattr(candidate, "_pop_contract", None)
     if foreign is None or not callable(candidate):
         return None
-    known = _adopted.get(candidate)
-    if known is not None:
+    known = getattr(candidate, _ATTRIBUTE, None)
+    if isinstance(known, Process) and known.fn is candidate:
         return known
     contract = Contract.of(
         foreign.inputs,
@@ -109,4 +114,7 @@ def adopt(candidate: object) -> Process | None:
         getattr(foreign, "side_effects", None),
         getattr(foreign, "errors", None),
     )
-    return _adopted.setdefault(candidate, Process(candidate, contract))
+    made = Process(candidate, contract)
+    with contextlib.suppress(AttributeError):  # an object without attributes: made anew each time
+        setattr(candidate, _ATTRIBUTE, made)
+    return made

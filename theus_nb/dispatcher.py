@@ -18,7 +18,7 @@ from theus_nb.outputs import collect
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from theus_nb._core import Bridge, Run
+    from theus_nb._core import Bridge, Definition, Run
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.process import Process
     from theus_nb.registry import Registry
@@ -54,8 +54,6 @@ class Dispatcher:
         self.lanes = WorkerLanes(workers, self.execute)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._bridge: Bridge | None = None
-        # Keyed by the object, not by its name: a redefined process is another one.
-        self._defined: dict[Process, int] = {}
         # asyncio holds tasks weakly; a started run must not vanish half-way.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -90,17 +88,17 @@ class Dispatcher:
             raise SessionError(msg)
         return bridge
 
-    def _define(self, process: Process) -> int:
-        """Make a process known to the engine; return its number there."""
+    def _define(self, process: Process) -> Definition:
+        """Make a process known to the engine. It keeps what that returns for the next time."""
         contract = process.contract
-        number = self.engine.define(
+        definition = self.engine.define(
             process.name,
             process.source_hash,
             [(access.path, access.optional) for access in contract.inputs],
             [(access.path, access.optional) for access in contract.outputs],
         )
-        self._defined[process] = number
-        return number
+        process.defined = (self.engine, definition)
+        return definition
 
     # -- sync processes ---------------------------------------------------------------------
 
@@ -108,12 +106,12 @@ class Dispatcher:
         """Submit a sync process to its worker lane; returns at once."""
         if process.layout.notebook_names:
             self.zone.sync(self.engine, process.layout.notebook_names)
-        number = self._defined.get(process)
+        engine, definition = process.defined
         loop, bridge = _get_running_loop(), self._bridge
         parent = current.get()
         route = self.output_route
         return self.engine.submit(
-            self._define(process) if number is None else number,
+            definition if engine is self.engine else self._define(process),
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
             self.lanes.cells if process.lane == "cell" else self.lanes.pool,
@@ -207,11 +205,11 @@ class Dispatcher:
         """
         if process.layout.notebook_names:
             self.zone.sync(self.engine, process.layout.notebook_names)
-        number = self._defined.get(process)
+        engine, definition = process.defined
         loop, bridge = _get_running_loop(), self._bridge
         parent = current.get()
         return self.engine.admit(
-            self._define(process) if number is None else number,
+            definition if engine is self.engine else self._define(process),
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
             current_task(loop) if task else None,

@@ -137,6 +137,9 @@ class Endings:
             error: The exception; its traceback loses our own frames.
             reported: Whether somebody is being told anyway, by a raise.
         """
+        if isinstance(error, asyncio.CancelledError):
+            self.engine.cancelled(run)  # raised by the body itself, in a thread
+            return
         declared = run.process.contract.errors
         if declared and not _declares(declared, error):
             error.add_note(
@@ -193,10 +196,15 @@ class Endings:
             self.fail(run, error)
 
     def tell_parents(self, access: Access, writes: dict[str, object]) -> None:
-        """Let the runs in whose bodies this one was started see what it committed."""
+        """Let the runs in whose bodies this one was started see what it committed.
+
+        They see it in the order of their children, whichever of them committed first: so the
+        scheduler is asked what stands there now.
+        """
         parent = access.parent
         while parent is not None:
-            parent.absorb(writes)
+            if not parent.ended:
+                parent.absorb({path: self.engine.look(parent.run, path) for path in writes})
             parent = parent.parent
 
 

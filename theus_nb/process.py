@@ -10,11 +10,11 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from theus_nb.contract import NOTEBOOK_ZONE, Contract, grants
+from theus_nb.contract import NOTEBOOK_ZONE, Contract, did_you_mean, grants
 from theus_nb.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Lane = Literal["auto", "loop", "cell"]
 
@@ -94,6 +94,7 @@ class Process:
         "__dict__",
         "__weakref__",
         "contract",
+        "defined",
         "fn",
         "is_async",
         "kind",
@@ -120,6 +121,8 @@ class Process:
         self.fn = fn
         self.contract = contract
         self.layout = Layout.of(contract)
+        # (engine, number): what the process is to the engine that ran it last.
+        self.defined: tuple[object, Any] = (None, None)
         self.is_async = _is_async(fn)
         if lane not in _LANES:
             msg = f"process {self.name!r}: lane is one of {', '.join(_LANES)}, not {lane!r}"
@@ -155,7 +158,9 @@ class Process:
         """
         return cls(fn, contract, name=name, lane=lane, kind="cell", source=source)
 
-    def options(self, *, name: str | None = None, lane: Lane | None = None) -> Process:
+    def options(
+        self, *, name: str | None = None, lane: Lane | None = None, **unknown: object
+    ) -> Process:
         """Return a variant of this process; the original stays as it is.
 
         Args:
@@ -163,8 +168,9 @@ class Process:
             lane: Another lane.
 
         Raises:
-            ContractError: An invalid name or lane.
+            ContractError: An invalid name or lane, or an option that does not exist.
         """
+        refuse_unknown("options()", unknown, ("name", "lane"))
         return Process(
             self.fn,
             self.contract,
@@ -203,6 +209,18 @@ def check_name(name: object) -> str:
         )
         raise ContractError(msg)
     return name
+
+
+def refuse_unknown(where: str, given: Mapping[str, object], known: tuple[str, ...]) -> None:
+    """Refuse options that do not exist.
+
+    Raises:
+        ContractError: There is one; the message suggests the closest that exists.
+    """
+    for option in given:
+        hint = did_you_mean(option, known) or f"; there are {', '.join(known)}"
+        msg = f"{where} has no option {option!r}{hint}"
+        raise ContractError(msg)
 
 
 def _unwrap(fn: Any) -> Any:  # noqa: ANN401 - any callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from theus_nb.decorator import adopt
 from theus_nb.dispatcher import Dispatcher
-from theus_nb.errors import ContractError, DeadlockError, UnknownProcessError
+from theus_nb.errors import ContractError, DeadlockError
 from theus_nb.lanes import default_workers, release_bridge
 from theus_nb.notebook_zone import Namespace, NotebookZone
 from theus_nb.process import Process
@@ -163,7 +163,8 @@ class Session:
         """Return the process meant by a name, a process or a decorated function.
 
         Raises:
-            UnknownProcessError: There is none.
+            UnknownProcessError: No process has this name.
+            ContractError: This is nothing that could be run as a process.
         """
         if isinstance(process, str):
             return self.registry.get(process)
@@ -173,7 +174,7 @@ class Session:
                 f"{process!r} is not a process: decorate the function with @process, or give "
                 "the name of one"
             )
-            raise UnknownProcessError(msg)
+            raise ContractError(msg)
         return found
 
     # -- looking ----------------------------------------------------------------------------

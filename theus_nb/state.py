@@ -170,7 +170,11 @@ class State:
         return StateBranch(self, zone)
 
     def __setattr__(self, name: str, value: object) -> None:
-        self[name] = value
+        msg = (
+            f"theus.state.{name} is a zone and holds no value: assign theus.state.{name}.something, "
+            f"or theus.state[{name!r}] for the notebook variable"
+        )
+        raise ContractError(msg, path=name)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the paths that hold values."""

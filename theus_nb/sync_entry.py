@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import current
-from theus_nb.errors import SyncEntryError
+from theus_nb.errors import DeadlockError, SyncEntryError
 from theus_nb.lanes import current_lane
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ def _without_loop(
     if lane is not None and not process.on_loop:
         return _inline(dispatcher, lane, process, args, kwargs)
     run = dispatcher.start(process, args, kwargs)
+    try:
+        run.begin_wait()
+    except DeadlockError as error:
+        dispatcher.withdraw(run, error)
+        raise
     _block(run, lane, lambda: run.has_ended)
     return run.take()
 

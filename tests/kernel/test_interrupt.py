@@ -88,6 +88,6 @@ def test_cancellation_from_inside_is_not_an_interrupt(kernel: Kernel) -> None:
         "asyncio.get_running_loop().call_soon(task.cancel)\n"
         "await task"
     )
-    assert cell.error.startswith("CancelledError")
+    assert cell.error.startswith("RunCancelledError")
     assert "interrupted" not in cell.traceback
     assert "theus_nb" not in cell.traceback

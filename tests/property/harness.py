@@ -108,6 +108,11 @@ class Harness:
         self._started.add(name)
         self._tell()
 
+    def submitted(self, name: str) -> None:
+        """Note that a run has been, or is about to be, submitted."""
+        self._submitted.add(name)
+        self._tell()
+
     def leave(self, name: str) -> None:
         """Note that a body is about to end."""
         self._left.add(name)
@@ -149,7 +154,7 @@ class Harness:
     def _children_in_thread(self, spec: Spec) -> BaseException | None:
         lost = None
         for child in spec.children:
-            self._submitted.add(child.name)
+            self.submitted(child.name)
             error: BaseException | None = None
             try:
                 self.session.run_sync(self.process_for(child))
@@ -190,7 +195,7 @@ class Harness:
     def start(self, spec: Spec) -> None:
         """Submit a run by `Session.start`."""
         run = self.handles[spec.name] = self.session.start(self.process_for(spec))
-        self._submitted.add(spec.name)
+        self.submitted(spec.name)
         run.add_done_callback(lambda done: self.over(spec.name, done.exception()))
 
     async def submit(self, spec: Spec) -> None:
@@ -202,7 +207,7 @@ class Harness:
         self.tasks[spec.name] = task
         task.add_done_callback(lambda done: self.over(spec.name, done.exception()))
         await asyncio.sleep(0)  # its first step, which submits, comes before ours
-        self._submitted.add(spec.name)
+        self.submitted(spec.name)
 
     def cancel(self, name: str) -> None:
         """Cancel a waiting run; the model changes its mind first, bodies may start at once."""

@@ -37,6 +37,11 @@ class Program:
     cancels: int
 
 
+def overlap(first: str, second: str) -> bool:
+    """Tell whether two paths are equal or one is an ancestor of the other."""
+    return covers(first, second) or covers(second, first)
+
+
 @st.composite
 def declared(draw: st.DrawFn, universe: tuple[str, ...], most: int) -> tuple[str, ...]:
     """Draw some paths of a universe, each perhaps optional."""
@@ -51,19 +56,24 @@ def specs(
     """Draw one run that declares nothing outside the given paths."""
     reads = draw(declared(inputs, 3)) if inputs else ()
     writes = draw(declared(outputs, 2)) if outputs else ()
-    if any(covers(plain(a), plain(b)) for a in writes for b in writes if a != b):
+    if any(overlap(plain(a), plain(b)) for a in writes for b in writes if a != b):
         writes = writes[:1]  # one run, two claims on the same path: not a case worth having
-    updates = draw(st.booleans()) and not reads and bool(writes)
-    if updates:
-        reads = (plain(writes[0]) + draw(st.sampled_from(("", "?"))),)
-    children = draw(families(name, reads, writes)) if top and draw(st.integers(0, 3)) == 3 else ()
+    if writes and draw(st.integers(0, 2)) == 2:  # an update, perhaps in place
+        first = plain(writes[0])
+        reads = (first + draw(st.sampled_from(("", "?"))), *(r for r in reads if plain(r) != first))
+    children = draw(families(name, reads, writes)) if top and draw(st.integers(0, 2)) == 2 else ()
     ending = draw(st.sampled_from(ENDINGS))
-    required = [node for node in writes if not node.endswith("?")]
-    if ending == "forget" and (children or not required):
+    # An update that is not assigned counts as made in place, and what a child wrote as written.
+    forgettable = [
+        node
+        for node in writes
+        if not node.endswith("?") and not any(overlap(node, plain(read)) for read in reads)
+    ]
+    if ending == "forget" and (children or not forgettable):
         ending = "ok"
     done = [node for node in writes if not node.endswith("?") or draw(st.booleans())]
     if ending == "forget":
-        done.remove(required[0])
+        done.remove(forgettable[0])
     return Spec(
         name,
         reads,
@@ -85,6 +95,9 @@ def families(
     declared_paths = [plain(node) for node in (*reads, *writes)]
     inputs = tuple(n for n in INPUTS if any(covers(node, n) for node in declared_paths))
     outputs = tuple(n for n in OUTPUTS if any(covers(plain(node), n) for node in writes))
+    if draw(st.booleans()):  # all about one path, and perhaps nobody asks for it first
+        outputs = outputs[:1]
+        inputs = inputs if draw(st.booleans()) else ()
     return tuple(
         draw(specs(f"{parent}_{number}", inputs, outputs, top=False))
         for number in range(draw(st.integers(1, 3)))
@@ -94,10 +107,10 @@ def families(
 @st.composite
 def programs(draw: st.DrawFn, most: int = 7) -> Program:
     """Draw a whole program with its schedule."""
-    written = draw(st.lists(st.sampled_from(LEAVES), unique=True, max_size=len(LEAVES)))
+    unwritten = draw(st.lists(st.sampled_from(LEAVES), unique=True, max_size=2))
     count = draw(st.integers(1, most))
     return Program(
-        {leaf: ["first"] for leaf in written},
+        {leaf: ["first"] for leaf in LEAVES if leaf not in unwritten},
         tuple(draw(specs(f"p{number}", INPUTS, OUTPUTS, top=True)) for number in range(count)),
         tuple(draw(st.lists(st.integers(0, 255), max_size=24))),
         draw(st.integers(0, 2)),

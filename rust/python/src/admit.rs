@@ -9,8 +9,8 @@ use theus_core::span::Status;
 use theus_core::{Admission, Cause, Effects, Error, Ticket};
 
 use crate::bridge::{Bridge, Completion};
-use crate::engine::{Core, Engine, Entry, Value};
-use crate::errors::theus_error;
+use crate::engine::{Core, Definition, Engine, Entry, Value};
+use crate::errors::run_error;
 use crate::finish::{end, withdraw};
 use crate::outcome::Outcome;
 use crate::queue::WorkQueue;
@@ -89,7 +89,7 @@ fn upstream_error<'py>(
 /// Admits a run; it is queued at once if nothing stands in its way.
 pub fn admit(
     engine: &Bound<'_, Engine>,
-    definition: usize,
+    known: &Arc<Definition>,
     run: &Bound<'_, Run>,
     parent: Option<u64>,
     awaited: bool,
@@ -100,14 +100,6 @@ pub fn admit(
     let handle = run.clone().unbind();
     let (admission, aftermath, circle) = {
         let mut core = me.core();
-        let Some(known) = core.definitions.get(definition).cloned() else {
-            drop(core);
-            return Err(theus_error(
-                py,
-                "SessionError",
-                "the process belongs to another session",
-            ));
-        };
         // A context outlives its run in background tasks; what they start is on its own.
         let parent = parent.filter(|number| core.runs.contains_key(number));
         let admitted = match core.scheduler.admit(known.contract, parent.map(Ticket)) {
@@ -118,10 +110,10 @@ pub fn admit(
             }
         };
         let number = admitted.ticket.0;
-        run.get().admitted(number, Arc::clone(&known));
+        run.get().admitted(number, Arc::clone(known));
         let entry = Entry {
             run: handle,
-            definition: known,
+            definition: Arc::clone(known),
             parent,
             reads: Vec::new(),
         };
@@ -218,5 +210,11 @@ pub fn refused(py: Python<'_>, error: &Error, process: &str) -> PyErr {
         Error::Undeclared { .. } => ("UndeclaredWriteError", "; declare it among the outputs"),
         _ => ("SessionError", ""),
     };
-    theus_error(py, class, &format!("process '{process}': {error}{advice}"))
+    run_error(
+        py,
+        class,
+        &format!("process '{process}': {error}{advice}"),
+        process,
+        None,
+    )
 }

@@ -5,14 +5,26 @@ use pyo3::prelude::*;
 
 use crate::bridge::{Bridge, Callback};
 
+/// One callback.
+pub struct Entry {
+    function: Py<PyAny>,
+    context: Option<Py<PyAny>>,
+    /// The run that waits by means of it, if it is one of asyncio's own inside a process.
+    pub edge: Option<u64>,
+}
+
 /// Callbacks in the order in which they were added.
 #[derive(Default)]
-pub struct Callbacks(Vec<(Py<PyAny>, Option<Py<PyAny>>)>);
+pub struct Callbacks(Vec<Entry>);
 
 impl Callbacks {
     /// Adds one.
-    pub fn add(&mut self, callback: Py<PyAny>, context: Option<Py<PyAny>>) {
-        self.0.push((callback, context));
+    pub fn add(&mut self, function: Py<PyAny>, context: Option<Py<PyAny>>, edge: Option<u64>) {
+        self.0.push(Entry {
+            function,
+            context,
+            edge,
+        });
     }
 
     /// Whether there are none.
@@ -25,9 +37,29 @@ impl Callbacks {
         Self(std::mem::take(&mut self.0))
     }
 
+    /// The functions, to be compared outside of a lock.
+    pub fn functions(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.0
+            .iter()
+            .map(|entry| entry.function.clone_ref(py))
+            .collect()
+    }
+
+    /// Takes out the first entry of exactly this function.
+    pub fn remove(&mut self, function: &Py<PyAny>) -> Option<Entry> {
+        let at = self
+            .0
+            .iter()
+            .position(|entry| entry.function.is(function))?;
+        Some(self.0.remove(at))
+    }
+
     /// Hands each to the loop; their errors go to the loop's exception handler.
     pub fn schedule(self, bridge: &Bound<'_, Bridge>, future: &Bound<'_, PyAny>) {
-        for (function, context) in self.0 {
+        for Entry {
+            function, context, ..
+        } in self.0
+        {
             let future = future.clone().unbind();
             Bridge::call_soon(
                 bridge,
@@ -40,24 +72,11 @@ impl Callbacks {
         }
     }
 
-    /// The callbacks that are not equal to one, and how many were.
-    pub fn without(self, callback: &Bound<'_, PyAny>) -> PyResult<(Self, usize)> {
-        let before = self.0.len();
-        let mut kept = Vec::with_capacity(before);
-        for entry in self.0 {
-            if !entry.0.bind(callback.py()).eq(callback)? {
-                kept.push(entry);
-            }
-        }
-        let removed = before - kept.len();
-        Ok((Self(kept), removed))
-    }
-
     /// Shows the collector what is held.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for (callback, context) in &self.0 {
-            visit.call(callback)?;
-            visit.call(context)?;
+        for entry in &self.0 {
+            visit.call(&entry.function)?;
+            visit.call(&entry.context)?;
         }
         Ok(())
     }

@@ -54,12 +54,15 @@ pub struct Definition {
     pub outputs: Vec<(Py<PyString>, NodeId)>,
 }
 
+/// What `define` returns; a process keeps it, and it goes with the process.
+#[pyclass(frozen, name = "Definition", module = "theus_nb._core")]
+pub struct Known(Arc<Definition>);
+
 pub struct Core {
     pub scheduler: Scheduler<Value>,
     /// Unfinished runs. Whoever removes a run from here ends it; nobody else may.
     pub runs: HashMap<u64, Entry>,
     pub spans: Spans,
-    pub definitions: Vec<Arc<Definition>>,
     pub closed: bool,
 }
 
@@ -135,7 +138,6 @@ impl Engine {
                 scheduler: Scheduler::new(),
                 runs: HashMap::new(),
                 spans: Spans::new(records),
-                definitions: Vec::new(),
                 closed: false,
             }),
             hooks,
@@ -147,7 +149,7 @@ impl Engine {
         }
     }
 
-    /// Makes a contract known; returns the number that stands for it.
+    /// Makes a process known; what is returned stands for it.
     ///
     /// Args:
     ///     name: the process's name, for the records.
@@ -161,7 +163,7 @@ impl Engine {
         source_hash: &str,
         inputs: Vec<(String, bool)>,
         outputs: Vec<(String, bool)>,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Known> {
         self.check(py)?;
         let access = |(path, optional): &(String, bool)| Access {
             path: path.clone(),
@@ -189,14 +191,13 @@ impl Engine {
             .iter()
             .map(|a| core.scheduler.node(&a.path))
             .collect();
-        core.definitions.push(Arc::new(Definition {
+        Ok(Known(Arc::new(Definition {
             name: name.into(),
             source_hash: source_hash.into(),
             contract,
             inputs: keys,
             outputs: paths.into_iter().zip(nodes).collect(),
-        }));
-        Ok(core.definitions.len() - 1)
+        })))
     }
 
     /// Submits a run to a queue of worker threads.
@@ -211,7 +212,7 @@ impl Engine {
     #[allow(clippy::too_many_arguments)] // one crossing of the boundary instead of two
     fn submit(
         slf: &Bound<'_, Self>,
-        definition: usize,
+        definition: PyRef<'_, Known>,
         process: Py<PyAny>,
         bridge: Py<Bridge>,
         queue: Py<WorkQueue>,
@@ -222,7 +223,7 @@ impl Engine {
         let enter = copy_context(py)?.getattr(py, intern!(py, "run"))?;
         let lane = Lane::Worker { queue, enter };
         let run = Self::new_run(slf, process, bridge, lane, Some(call), None)?;
-        admit::admit(slf, definition, &run, parent.map(|p| p.number()), false)?;
+        admit::admit(slf, &definition.0, &run, parent.map(|p| p.number()), false)?;
         Ok(run.unbind())
     }
 
@@ -243,7 +244,7 @@ impl Engine {
     #[allow(clippy::too_many_arguments)] // one crossing of the boundary instead of three
     fn admit(
         slf: &Bound<'_, Self>,
-        definition: usize,
+        definition: PyRef<'_, Known>,
         process: Py<PyAny>,
         bridge: Py<Bridge>,
         task: Option<Py<PyAny>>,
@@ -253,7 +254,13 @@ impl Engine {
     ) -> PyResult<(Py<Run>, bool, Option<Py<PyDict>>)> {
         let run = Self::new_run(slf, process, bridge, Lane::Loop, None, task)?;
         run.get().state().lane_label = lane.map(Into::into);
-        admit::admit(slf, definition, &run, parent.map(|p| p.number()), awaited)?;
+        admit::admit(
+            slf,
+            &definition.0,
+            &run,
+            parent.map(|p| p.number()),
+            awaited,
+        )?;
         let (ready, submitted) = {
             let state = run.get().state();
             (state.ready, state.submitted)

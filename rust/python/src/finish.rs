@@ -17,6 +17,7 @@ use crate::admit::{Aftermath, refused};
 use crate::bridge::{Bridge, Completion};
 use crate::engine::{Core, Definition, Engine, Entry, Held, Origin, Value};
 use crate::outcome::Outcome;
+use crate::queue::WorkQueue;
 use crate::run::{CancelledBy, Lane, Run};
 
 /// What is to be written, and under which number or name.
@@ -223,8 +224,8 @@ fn end_cancelled(
     let (by_asyncio, word) = match &run.get().state().cancel {
         Some(CancelledBy::Owner(reason)) => (false, reason.as_ref().map(|r| r.clone_ref(py))),
         Some(CancelledBy::Asyncio(message)) => (true, message.as_ref().map(|m| m.clone_ref(py))),
-        // Nobody asked the run: its task was cancelled from outside.
-        None => (true, None),
+        // A waiter's own task tells it; nobody asked where the body itself raised CancelledError.
+        Some(CancelledBy::Waiter) | None => (false, None),
     };
     let arguments = (run, word.as_ref().map(|w| w.clone_ref(py)), status.as_str());
     let hooks = engine.get().hooks.bind(py);
@@ -388,11 +389,13 @@ pub fn cancel_run(run: &Bound<'_, Run>, by: CancelledBy) -> PyResult<bool> {
             .call_method1(py, intern!(py, "cancel_task"), arguments)?;
         return Ok(true);
     }
-    let running = status == Status::Running;
-    let status = if running {
-        Status::Abandoned
-    } else {
-        Status::Cancelled
-    };
-    end_cancelled(engine, run, status)
+    if status != Status::Running {
+        return end_cancelled(engine, run, Status::Cancelled);
+    }
+    let ended = end_cancelled(engine, run, Status::Abandoned)?;
+    if let (true, Lane::Worker { queue, .. }) = (ended, &me.lane) {
+        // The thread goes on; another may take its place until it comes back.
+        WorkQueue::block(queue.bind(py))?;
+    }
+    Ok(ended)
 }

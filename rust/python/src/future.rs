@@ -53,10 +53,11 @@ impl Run {
         let me = slf.get();
         // gather and wait suspend through callbacks of their own: inside a process those are
         // waits like any other, and may close a circle. A user's callback is not a wait.
-        let module = callback.getattr_opt(intern!(py, "__module__"))?;
-        if module.is_some_and(|m| m.eq(intern!(py, "asyncio.tasks")).unwrap_or(false)) {
-            wait_edge(slf)?;
-        }
+        let edge = if is_asyncio(&callback) {
+            wait_edge(slf)?
+        } else {
+            None
+        };
         let context = match context {
             Some(context) => context,
             None => copy_context(py)?,
@@ -64,7 +65,7 @@ impl Run {
         {
             let mut state = me.state();
             if !state.settled {
-                state.callbacks.add(callback.unbind(), Some(context));
+                state.callbacks.add(callback.unbind(), Some(context), edge);
                 return Ok(());
             }
         }
@@ -79,9 +80,20 @@ impl Run {
     }
 
     fn remove_done_callback(&self, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let callbacks = self.state().callbacks.take();
-        let (kept, removed) = callbacks.without(callback)?;
-        self.state().callbacks = kept;
+        let py = callback.py();
+        // Compared outside of the lock, for a comparison is somebody's code.
+        let equal = self.state().callbacks.functions(py);
+        let mut removed = 0;
+        for function in equal {
+            if !function.bind(py).eq(callback)? {
+                continue;
+            }
+            let entry = self.state().callbacks.remove(&function);
+            removed += usize::from(entry.is_some());
+            if let Some(waiter) = entry.and_then(|entry| entry.edge) {
+                self.engine.get().forget_wait(waiter, self.number());
+            }
+        }
         Ok(removed)
     }
 
@@ -133,10 +145,29 @@ impl Run {
         match outcome {
             None => Err(self.pending(py)),
             Some(Outcome::Value(_)) => Ok(py.None()),
-            Some(Outcome::Error(error, _)) => Ok(error),
+            Some(Outcome::Error(error, trace)) => {
+                // A raise elsewhere has lengthened it.
+                error.setattr(py, intern!(py, "__traceback__"), trace)?;
+                Ok(error)
+            }
             Some(Outcome::Cancelled(message)) => Err(cancelled(py, message.as_ref())),
         }
     }
+}
+
+/// Whether a callback is one of asyncio's own, by which `gather`, `wait` and `wait_for` suspend.
+fn is_asyncio(callback: &Bound<'_, PyAny>) -> bool {
+    let py = callback.py();
+    let module = |function: &Bound<'_, PyAny>| {
+        let name = function
+            .getattr_opt(intern!(py, "__module__"))
+            .ok()
+            .flatten();
+        name.is_some_and(|name| name.eq(intern!(py, "asyncio.tasks")).unwrap_or(false))
+    };
+    // wait_for passes a partial of its function.
+    let inner = callback.getattr_opt(intern!(py, "func")).ok().flatten();
+    module(callback) || inner.is_some_and(|function| module(&function))
 }
 
 /// asyncio's own Python code (gather, and `wait_for` before 3.12) cancels futures by the same

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::bridge::Bridge;
+use crate::here::wait_edge;
 use crate::outcome::Outcome;
 use crate::run::{CancelledBy, Lane, Run};
 
@@ -126,6 +127,11 @@ impl Run {
     /// Keeps what a run would have written, where its commit was refused.
     fn keep_outputs(&self, outputs: Py<PyDict>) {
         let _old = self.state().outputs.replace(outputs);
+    }
+
+    /// Records that the process we are in, if any, waits for this run from here on.
+    fn begin_wait(slf: &Bound<'_, Self>) -> PyResult<()> {
+        wait_edge(slf).map(drop)
     }
 
     /// Registers the future to be opened when the inputs are there; false if they are already.

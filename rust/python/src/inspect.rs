@@ -1,8 +1,8 @@
 //! Looking at a session: its state, its unfinished runs, its records.
 
 use pyo3::prelude::*;
-use theus_core::Ticket;
 use theus_core::span::Span;
+use theus_core::{Input, Ticket};
 
 use crate::engine::Engine;
 use crate::run::Run;
@@ -31,6 +31,15 @@ impl Engine {
     /// Where a path's value comes from: `(version, run, process, source hash, inputs, time)`.
     fn provenance(&self, path: &str) -> Option<store::Provenance> {
         store::provenance(self, path)
+    }
+
+    /// What a running run would read at a path now: the value, or None if there is none.
+    fn look(&self, py: Python<'_>, run: &Bound<'_, Run>, path: &str) -> Option<Py<PyAny>> {
+        let found = self.core().scheduler.look(Ticket(run.get().number()), path);
+        match found {
+            Ok(Input::Leaf { value, .. }) => Some(value.object.clone_ref(py)),
+            _ => None,
+        }
     }
 
     /// Names directly beneath a path that hold something.

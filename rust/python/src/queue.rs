@@ -109,7 +109,7 @@ impl WorkQueue {
     }
 
     /// A thread of this queue is about to block on another run: it may be replaced meanwhile.
-    fn block(slf: &Bound<'_, Self>) -> PyResult<()> {
+    pub fn block(slf: &Bound<'_, Self>) -> PyResult<()> {
         let me = slf.get();
         let spawn = {
             let mut jobs = me.jobs();
@@ -165,6 +165,8 @@ pub struct Lane {
     label: Arc<str>,
     /// When this thread last took the interpreter after having let it go.
     attached: Mutex<Instant>,
+    /// The run this thread executes.
+    running: Mutex<Option<Py<Run>>>,
 }
 
 /// How long a thread may go on taking runs without letting the interpreter go.
@@ -188,6 +190,7 @@ impl Lane {
             label: label.into(),
             queue,
             attached: Mutex::new(Instant::now()),
+            running: Mutex::new(None),
         }
     }
 
@@ -206,6 +209,14 @@ impl Lane {
     /// Waits for the next run and marks it running: `(enter, run)`, or None when it is time to
     /// leave. The interpreter is free while waiting.
     fn take(&self, py: Python<'_>) -> PyResult<Option<(Py<PyAny>, Py<Run>)>> {
+        let last = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if last.is_some_and(|run| run.get().state().status == Status::Abandoned) {
+            self.queue.get().unblock(); // given up long ago, and its place taken by another
+        }
         loop {
             // Asked before letting the interpreter go: while it shuts down, a thread that comes
             // back for it is unwound from outside, and must not be below a Rust frame then.
@@ -224,6 +235,8 @@ impl Lane {
             }
             if let RunLane::Worker { enter, .. } = &run.get().lane {
                 let enter = enter.clone_ref(py);
+                let held = run.clone_ref(py);
+                *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
                 return Ok(Some((enter, run)));
             }
         }

@@ -15,7 +15,7 @@ use theus_core::span::Status;
 use crate::bridge::Bridge;
 use crate::callbacks::Callbacks;
 use crate::engine::{Definition, Engine};
-use crate::errors::theus_error;
+use crate::errors::run_error;
 use crate::outcome::Outcome;
 use crate::queue::WorkQueue;
 use crate::waiter::Waiter;
@@ -24,7 +24,10 @@ use crate::waiter::Waiter;
 pub enum CancelledBy {
     /// `run.cancel(reason)`, a magic, a timeout: awaiters get `RunCancelledError`.
     Owner(Option<Py<PyAny>>),
-    /// asyncio itself (a cancelled task, a gather): awaiters get `CancelledError`.
+    /// A task that awaits the run was cancelled: it gets `CancelledError`, the others that await
+    /// the run, and were not cancelled, `RunCancelledError`.
+    Waiter,
+    /// asyncio, through the run's own future (a gather): awaiters get `CancelledError`.
     Asyncio(Option<Py<PyAny>>),
 }
 
@@ -249,7 +252,13 @@ impl Run {
             self.name(py),
             self.state().status.as_str(),
         );
-        theus_error(py, "RunPendingError", &message)
+        run_error(
+            py,
+            "RunPendingError",
+            &message,
+            &self.name(py),
+            Some(self.number()),
+        )
     }
 }
 
@@ -288,7 +297,9 @@ impl Run {
         }
     }
 
-    fn __clear__(&self) {
+    fn __clear__(&self, py: Python<'_>) {
+        // A failed run is in a cycle with its traceback: this is where most of them go.
+        self.report_unretrieved(py);
         // Taken out under the lock, dropped after it: dropping may run anybody's code.
         let _dropped = {
             let mut state = self.state();
@@ -305,11 +316,19 @@ impl Run {
 }
 
 impl Drop for Run {
-    /// Reports a failure that nobody looked at, as asyncio does for its futures.
     fn drop(&mut self) {
+        if self.state().unretrieved {
+            Python::try_attach(|py| self.report_unretrieved(py));
+        }
+    }
+}
+
+impl Run {
+    /// Reports a failure that nobody looked at, as asyncio does for its futures.
+    fn report_unretrieved(&self, py: Python<'_>) {
         let outcome = {
             let mut state = self.state();
-            if !state.unretrieved {
+            if !std::mem::take(&mut state.unretrieved) {
                 return;
             }
             state.outcome.take()
@@ -317,24 +336,22 @@ impl Drop for Run {
         let Some(Outcome::Error(error, _)) = outcome else {
             return;
         };
-        Python::try_attach(|py| {
+        let report = || -> PyResult<()> {
             let message = format!(
                 "run r{} of '{}' failed and its exception was never retrieved",
                 self.number(),
                 self.name(py)
             );
-            let report = || -> PyResult<()> {
-                let context = PyDict::new(py);
-                context.set_item("message", message)?;
-                context.set_item("exception", error)?;
-                let event_loop = self.bridge.get().event_loop().bind(py);
-                event_loop
-                    .call_method1("call_exception_handler", (context,))
-                    .map(drop)
-            };
-            if let Err(failure) = report() {
-                failure.write_unraisable(py, None);
-            }
-        });
+            let context = PyDict::new(py);
+            context.set_item("message", message)?;
+            context.set_item("exception", error)?;
+            let event_loop = self.bridge.get().event_loop().bind(py);
+            event_loop
+                .call_method1("call_exception_handler", (context,))
+                .map(drop)
+        };
+        if let Err(failure) = report() {
+            failure.write_unraisable(py, None);
+        }
     }
 }

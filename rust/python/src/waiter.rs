@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::PyStopIteration;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::bridge::{Bridge, Callback, Completion};
 use crate::callbacks::Callbacks;
@@ -127,6 +128,23 @@ impl Waiter {
         self.state().blocking = value;
     }
 
+    /// A foreign coroutine drives the wait by hand.
+    fn send(slf: &Bound<'_, Self>, _value: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
+        Self::__next__(slf)
+    }
+
+    /// The wait ends with an exception from outside.
+    #[pyo3(signature = (error, *_details))]
+    fn throw(&self, error: Bound<'_, PyAny>, _details: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.drop_edge(error.py());
+        Err(PyErr::from_value(error))
+    }
+
+    /// The wait is given up.
+    fn close(&self, py: Python<'_>) {
+        self.drop_edge(py);
+    }
+
     fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
         self.bridge.get().event_loop().clone_ref(py)
     }
@@ -148,15 +166,20 @@ impl Waiter {
             Bridge::call_soon(me.bridge.bind(slf.py()), callback);
             return;
         }
-        me.state().callbacks.add(callback.unbind(), context);
+        me.state().callbacks.add(callback.unbind(), context, None);
         // Registered late, so that a waiter nobody suspends on costs the run nothing.
         Run::add_waiter(me.run.bind(slf.py()), slf);
     }
 
     fn remove_done_callback(&self, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let callbacks = self.state().callbacks.take();
-        let (kept, removed) = callbacks.without(callback)?;
-        self.state().callbacks = kept;
+        let py = callback.py();
+        let functions = self.state().callbacks.functions(py);
+        let mut removed = 0;
+        for function in functions {
+            if function.bind(py).eq(callback)? {
+                removed += usize::from(self.state().callbacks.remove(&function).is_some());
+            }
+        }
         Ok(removed)
     }
 
@@ -166,13 +189,12 @@ impl Waiter {
         if self.done() {
             return Ok(false);
         }
-        let kept = msg.as_ref().map(|m| m.clone_ref(py));
-        if !cancel_run(self.run.bind(py), CancelledBy::Asyncio(msg))? {
+        if !cancel_run(self.run.bind(py), CancelledBy::Waiter)? {
             return Ok(false);
         }
         let mut state = self.state();
         state.cancelled = true;
-        state.message = kept;
+        state.message = msg;
         Ok(true)
     }
 

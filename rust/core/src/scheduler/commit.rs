@@ -101,7 +101,11 @@ impl<V: Clone> Scheduler<V> {
                 for &(output, _) in &run.contract.outputs {
                     self.store.withdraw(output, &run.place);
                 }
-                self.write(&run.final_place(), writes, &mut effects);
+                let place = run.final_place();
+                self.write(&place, writes, &mut effects);
+                for &(output, _) in &run.contract.outputs {
+                    self.heal(output, &place, &mut effects);
+                }
             }
             End::Failed(cause) => {
                 self.fail_outputs(ticket, &run, Cause::Failed(cause), &mut effects);
@@ -170,6 +174,21 @@ impl<V: Clone> Scheduler<V> {
                 promise.published = true;
             }
             at = self.store.paths.parent(level);
+        }
+    }
+
+    /// Lifts the failure marks at an output that its run has now brought to a good end.
+    ///
+    /// A value at the path itself would hide them anyway; of a path with children only the values beneath are written.
+    fn heal(&mut self, output: NodeId, place: &Place, effects: &mut Effects<V>) {
+        let mut index = self.store.node(output).settled_before(Some(place));
+        while self.store.node(output).failed > 0 && index > 0 {
+            index -= 1;
+            if self.store.node(output).settled[index].is_failed()
+                && let Some(content) = self.store.remove(output, index)
+            {
+                effects.drop_content(content);
+            }
         }
     }
 
