@@ -63,6 +63,7 @@ def process(  # noqa: PLR0913 - the options of a definition
         lane: ``"loop"`` runs a ``def`` on the event loop, knowingly blocking it.
         semantic: Accepted and ignored.
         parallel: Accepted and ignored.
+        **unknown: Refused by name.
 
     Returns:
         The process, or a decorator that makes it.

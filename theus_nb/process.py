@@ -166,11 +166,12 @@ class Process:
         Args:
             name: Another name (the variant is not registered).
             lane: Another lane.
+            **unknown: Refused by name.
 
         Raises:
             ContractError: An invalid name or lane, or an option that does not exist.
         """
-        refuse_unknown("options()", unknown, ("name", "lane"))
+        refuse_unknown(f"process {self.name!r}: options()", unknown, ("name", "lane"))
         return Process(
             self.fn,
             self.contract,

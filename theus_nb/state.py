@@ -105,6 +105,8 @@ class State:
         """
         full = check_path(path)
         lifted, above = self._engine.accept(full)
+        if not lifted and "." not in path:
+            lifted, above = self._engine.accept(path)  # a zone, not a variable
         if not lifted:
             failed = ", ".join(name for name, _ in self._engine.failed_paths()) or "none"
             hint = f"; {above!r} above it is: accept that one" if above else ""
@@ -171,8 +173,8 @@ class State:
 
     def __setattr__(self, name: str, value: object) -> None:
         msg = (
-            f"theus.state.{name} is a zone and holds no value: assign theus.state.{name}.something, "
-            f"or theus.state[{name!r}] for the notebook variable"
+            f"theus.state.{name} is a zone and holds no value: assign a path in it, such as "
+            f"theus.state.{name}.raw, or theus.state[{name!r}] for the notebook variable"
         )
         raise ContractError(msg, path=name)
 

@@ -18,7 +18,6 @@ from theus_nb.decorator import process
 from theus_nb.process import Process
 
 if TYPE_CHECKING:
-
     from theus_nb.context import Context
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="nothing")
@@ -194,9 +193,7 @@ def test_a_silly_number_of_workers(workers: object) -> None:
 
 @on_loop
 async def test_cells_share_one_lane(theus: Session) -> None:
-    cell = Process.from_cell(
-        "cell", lambda _ctx: threading.current_thread(), Contract(), source=""
-    )
+    cell = Process.from_cell("cell", lambda _ctx: threading.current_thread(), Contract(), source="")
     threads = {await theus.run(cell) for _ in range(20)}
     assert len(threads) == 1
     assert threads != {threading.current_thread()}

@@ -356,6 +356,10 @@ async def test_a_result_asked_for_too_early(theus: Session) -> None:
 
 @on_loop
 async def test_a_run_awaited_from_a_foreign_coroutine_protocol(theus: Session) -> None:
-    steps = theus.start(quick).__await__()
+    gate = Gate()
+    run = theus.start(held_in_thread, gate)
+    steps = run.__await__()
     assert steps.__next__() is not None  # suspends on something the loop can wait for
     steps.close()
+    gate.open()
+    await run

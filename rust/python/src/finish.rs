@@ -11,74 +11,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use theus_core::span::{Span, Status};
-use theus_core::{End, Input, NodeId, Ticket};
+use theus_core::{End, Input, Ticket};
 
 use crate::admit::{Aftermath, refused};
 use crate::bridge::{Bridge, Completion};
-use crate::engine::{Core, Definition, Engine, Entry, Held, Origin, Value};
+use crate::engine::{Engine, Entry, Held};
 use crate::outcome::Outcome;
 use crate::queue::WorkQueue;
 use crate::run::{CancelledBy, Lane, Run};
-
-/// What is to be written, and under which number or name.
-type Writes = Vec<(Result<NodeId, String>, Py<PyAny>)>;
-
-/// Takes the values out of the dict, before the lock. Declared outputs, the common case, are
-/// found by their numbers; children of a declared path have to be looked up by name.
-fn collect_writes(run: &Run, writes: Option<&Bound<'_, PyDict>>) -> PyResult<Writes> {
-    let Some(writes) = writes.filter(|writes| !writes.is_empty()) else {
-        return Ok(Vec::new());
-    };
-    let py = writes.py();
-    let mut list = Vec::with_capacity(writes.len());
-    if let Some(known) = run.definition() {
-        for (path, node) in &known.outputs {
-            if let Some(value) = writes.get_item(path.bind(py))? {
-                list.push((Ok(*node), value.unbind()));
-            }
-        }
-    }
-    if list.len() < writes.len() {
-        list.clear();
-        for (path, value) in writes {
-            list.push((Err(path.extract()?), value.unbind()));
-        }
-    }
-    Ok(list)
-}
-
-/// Gives values their origin and paths their numbers; None if the run has been ended.
-fn to_versions(
-    engine: &Engine,
-    core: &mut Core,
-    run: u64,
-    list: Writes,
-) -> Option<Vec<(NodeId, Value)>> {
-    let entry = core.runs.get_mut(&run)?;
-    if list.is_empty() {
-        return Some(Vec::new());
-    }
-    let at = engine.now();
-    let definition = Arc::clone(&entry.definition);
-    let origin = Arc::new(Origin {
-        definition,
-        run,
-        at,
-        reads: entry.reads.clone(),
-    });
-    let scheduler = &mut core.scheduler;
-    let version = |(path, object): (Result<NodeId, String>, Py<PyAny>)| {
-        let held = Held {
-            object,
-            origin: Some(Arc::clone(&origin)),
-        };
-        (
-            path.unwrap_or_else(|path| scheduler.node(&path)),
-            Arc::new(held),
-        )
-    };
-    Some(list.into_iter().map(version).collect())
-}
+use crate::versions::{collect_writes, to_versions, versions_read};
 
 /// Marks a run as started and returns the values it is bound to.
 pub fn begin(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Option<Py<PyDict>>> {
@@ -128,21 +69,6 @@ pub fn begin(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Optio
         }
     }
     Ok(Some(reads.unbind()))
-}
-
-/// The versions a run is given, for the provenance of what it writes.
-fn versions_read(known: &Definition, values: &[Input<Value>]) -> Vec<(Arc<str>, u64)> {
-    let mut reads = Vec::with_capacity(values.len());
-    for ((path, ..), input) in known.inputs.iter().zip(values) {
-        match input {
-            Input::Leaf { version, .. } => reads.push((Arc::clone(path), *version)),
-            Input::Branch(entries) => {
-                reads.extend(entries.iter().map(|e| (Arc::clone(&e.path), e.version)));
-            }
-            Input::Missing => {}
-        }
-    }
-    reads
 }
 
 /// Commits and ends a run.

@@ -6,6 +6,7 @@
 //! | `admit`, `finish`, `store`, `inspect` | what the engine's methods do: begin, end, look |
 //! | `run`, `handle`, `future` | one execution: its life, what users see, the future protocol |
 //! | `waiter`, `outcome`, `callbacks` | what awaiting it involves |
+//! | `versions` | between Python's dicts and the scheduler's versions |
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
@@ -29,6 +30,7 @@ mod outcome;
 mod queue;
 mod run;
 mod store;
+mod versions;
 mod waiter;
 mod wakeup;
 

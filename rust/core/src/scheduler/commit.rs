@@ -102,9 +102,15 @@ impl<V: Clone> Scheduler<V> {
                     self.store.withdraw(output, &run.place);
                 }
                 let place = run.final_place();
+                let written: Vec<_> = writes.iter().map(|&(node, _)| node).collect();
                 self.write(&place, writes, &mut effects);
                 for &(output, _) in &run.contract.outputs {
-                    self.heal(output, &place, &mut effects);
+                    if written
+                        .iter()
+                        .any(|&node| self.store.paths.covers(output, node))
+                    {
+                        self.heal(output, &place, &mut effects);
+                    }
                 }
             }
             End::Failed(cause) => {
@@ -177,7 +183,7 @@ impl<V: Clone> Scheduler<V> {
         }
     }
 
-    /// Lifts the failure marks at an output that its run has now brought to a good end.
+    /// Lifts the failure marks at an output that a run has written, at the path or beneath it.
     ///
     /// A value at the path itself would hide them anyway; of a path with children only the values beneath are written.
     fn heal(&mut self, output: NodeId, place: &Place, effects: &mut Effects<V>) {
