@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from theus_nb.contract import check_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from theus_nb.access import Access
 
@@ -150,7 +150,7 @@ class Published:
 
     __slots__ = ()
 
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, None]:
         yield None
 
 
