@@ -116,6 +116,9 @@ class Run:
     def lane(self) -> str:
         """``"loop"``, ``"cell"`` or ``"worker 2"``; empty before a worker has taken it."""
     @property
+    def engine(self) -> Engine:
+        """The engine it belongs to."""
+    @property
     def bridge(self) -> Bridge:
         """Leads to the loop it belongs to."""
     @property

@@ -19,7 +19,7 @@ from theus_nb.errors import (
 from theus_nb.guard import PLAIN, guard_input, guard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from theus_nb._core import Run
     from theus_nb.process import Process
@@ -44,7 +44,6 @@ class Access:
         process: Its process.
         reads: Values of its inputs by path, as the engine bound them.
         parent: Access of the run in whose body this one was started.
-        publish: Commits a set of writes in the middle of the run.
     """
 
     # Defaults on the class: most runs never touch them, and every run makes one of these.
@@ -60,14 +59,12 @@ class Access:
         process: Process,
         reads: dict[str, object] | None,
         parent: Access | None,
-        publish: Callable[[Access, dict[str, object]], None],
     ) -> None:
         self.run = run
         self.process = process
         self.parent = parent
         self.writes: dict[str, object] = {}
         self.reads: Mapping[str, object] = _NOTHING
-        self._publish = publish
         if reads is not None:
             for path, value in reads.items():
                 if type(value) not in PLAIN:
@@ -160,7 +157,8 @@ class Access:
         if self.violation is not None:
             raise self.violation
         writes = {path: guard_output(value) for path, value in self.writes.items()}
-        self._publish(self, writes)
+        self.run.engine.publish(self.run, writes)
+        self.tell_parents(writes)
         if self.published is None:
             self.published = set()
         self.published.update(writes)
@@ -168,6 +166,19 @@ class Access:
         self.reads = {**self.reads, **writes}
         self.children_writes = {p: v for p, v in self.children_writes.items() if p not in writes}
         self.writes = {}
+
+    def tell_parents(self, writes: Iterable[str]) -> None:
+        """Let the runs in whose bodies this one was started see what it committed.
+
+        They see it in the order of their children, whichever of them committed first: so the
+        engine is asked what stands there now.
+        """
+        parent = self.parent
+        while parent is not None:
+            if not parent.ended:
+                run = parent.run
+                parent.absorb({path: run.engine.look(run, path) for path in writes})
+            parent = parent.parent
 
     def absorb(self, values: Mapping[str, object]) -> None:
         """See what children committed."""

@@ -6,7 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from theus_nb.contract import Contract
+from theus_nb.errors import ContractError
 from theus_nb.process import Lane, Process, refuse_unknown
+from theus_nb.registry import Registry
 from theus_nb.registry import default as default_registry
 
 if TYPE_CHECKING:
@@ -119,3 +121,22 @@ def adopt(candidate: object) -> Process | None:
     with contextlib.suppress(AttributeError):  # an object without attributes: made anew each time
         setattr(candidate, _ATTRIBUTE, made)
     return made
+
+
+def find(registry: Registry, process: object) -> Process:
+    """Return the process meant by a name, a process or a decorated function.
+
+    Raises:
+        UnknownProcessError: No process has this name.
+        ContractError: This is nothing that could be run as a process.
+    """
+    if isinstance(process, str):
+        return registry.get(process)
+    found = adopt(process)
+    if found is None:
+        msg = (
+            f"{process!r} is not a process: decorate the function with @process, or give the "
+            "name of one"
+        )
+        raise ContractError(msg)
+    return found

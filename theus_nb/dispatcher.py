@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 from theus_nb import _core
 from theus_nb.access import Access, current
 from theus_nb.context import Context
+from theus_nb.decorator import find
 from theus_nb.endings import Endings
 from theus_nb.errors import DeadlockError, SessionError
+from theus_nb.guard import PLAIN
 from theus_nb.lanes import WorkerLanes, bridge_for
 from theus_nb.outputs import collect
+from theus_nb.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from theus_nb._core import Bridge, Definition, Run
     from theus_nb.notebook_zone import NotebookZone
-    from theus_nb.process import Process
     from theus_nb.registry import Registry
 
 RECORDS: Final = 1_000
@@ -36,6 +38,22 @@ else:
     current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
 
 
+class Handle:
+    """A run that was admitted before its body is executed; what `Dispatcher.run` is given then."""
+
+    __slots__ = ("admitted", "process")
+
+    def __init__(self, process: Process, admitted: Admitted) -> None:
+        self.process = process
+        self.admitted = admitted
+
+
+def awaits(process: Process, value: object) -> bool:
+    """Tell whether a ``def`` returned an awaitable: it is awaited, not handed back."""
+    cls = type(value)
+    return cls not in PLAIN and hasattr(cls, "__await__") and process.kind == "function"
+
+
 class Dispatcher:
     """Runs processes: async ones on the loop they are awaited on, sync ones in worker threads.
 
@@ -47,6 +65,7 @@ class Dispatcher:
 
     def __init__(self, workers: int, zone: NotebookZone, registry: Registry) -> None:
         self.zone = zone
+        self.registry = registry
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
         self.engine = _core.Engine(self.endings, current, RECORDS)
@@ -138,11 +157,15 @@ class Dispatcher:
         try:
             if setup is not None:
                 setup()
-            reads = self.engine.begin(run) if begun is None else begun[0]
-            access = Access(run, run.process, reads, current.get(), self._publish)
+            process: Process = run.process
+            if begun is not None:
+                reads = begun[0]
+            else:
+                reads = self.engine.begin(run) if process.layout.inputs else None
+            access = Access(run, process, reads, current.get())
             current.set(access)  # the context is this run's own copy: nothing to restore
-            value = access.process.fn(Context(access), *args, **kwargs)
-            if hasattr(type(value), "__await__") and run.process.kind == "function":
+            value = process.fn(Context(access), *args, **kwargs)
+            if awaits(process, value):
                 run.bridge.post(self._continue_on_loop, run, access, value)
                 access = None
                 return
@@ -166,7 +189,7 @@ class Dispatcher:
                 bridge.post(self.endings.commit_notebook_or_fail, *arguments)
             return
         if self.engine.finish(run, value, writes) and access.parent is not None and writes:
-            self.endings.tell_parents(access, writes)
+            access.tell_parents(writes)
 
     def _continue_on_loop(self, run: Run, access: Access, value: Awaitable[Any]) -> None:
         """Go on with a ``def`` that returned an awaitable: it is awaited, not handed back."""
@@ -189,14 +212,18 @@ class Dispatcher:
     # -- async processes --------------------------------------------------------------------
 
     def admit(
-        self, process: Process, *, awaited: bool, task: bool = False, lane: str | None = None
+        self,
+        process: Process,
+        awaited: bool,  # noqa: FBT001 - positional, because every run passes here
+        in_task: bool = False,  # noqa: FBT001, FBT002 - likewise
+        lane: str | None = None,
     ) -> Admitted:
         """Admit a process that the caller will execute, on the loop or in its own lane.
 
         Args:
             process: The process.
             awaited: Whether the process we are in waits for it.
-            task: Whether it will run in the task we are in.
+            in_task: Whether it will run in the task we are in.
             lane: Name of the worker lane that executes it, if it is not the loop.
 
         Returns:
@@ -212,46 +239,66 @@ class Dispatcher:
             definition if engine is self.engine else self._define(process),
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
-            current_task(loop) if task else None,
+            current_task(loop) if in_task else None,
             None if parent is None else parent.run,
             awaited,
             lane,
         )
 
-    async def run(
-        self,
-        process: Process,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        admitted: Admitted | None = None,
-    ) -> Any:  # noqa: ANN401 - the function's own value
-        """Execute a process in the calling task and return its value.
+    async def run(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, C901
+        """Run a process and return its function's value.
+
+        The run is submitted at the first step of this coroutine. An async process is awaited in
+        the calling task, on the loop that runs it; a sync one goes to a worker thread with a
+        copy of the caller's context variables.
 
         Args:
-            process: The process, one that runs on the loop.
-            args: Its arguments after the context.
-            kwargs: Likewise.
-            admitted: Its run, if it was admitted before; it then has a handle that tells how
-                it ended, and nobody is told by a raise.
+            process: A process, its name, or a function decorated by the ``theus`` package.
+            *args: Passed to the function after its context.
+            **kwargs: Likewise.
+
+        Returns:
+            What the function returned.
+
+        Raises:
+            UnknownProcessError: No process has this name.
+            MissingInputError: An input was never written.
+            UpstreamError: An input is failed.
+            ContractViolationError: The body broke its contract.
+            OutputError: What it returned does not fit its outputs.
+            DeadlockError: It would wait for the process that awaits it.
+            RunCancelledError: Somebody cancelled the run.
+            Exception: Whatever the function raised.
+
+        Cancellation: cancelling the awaiting task cancels the run: its coroutine is cancelled; a
+            thread goes on and what it writes is dropped.
+
+        Example:
+            >>> await theus.run("fetch")                       # doctest: +SKIP
         """
-        handle = admitted is not None
-        run, started, reads = admitted or self.admit(process, awaited=True, task=True)
+        admitted = None
+        if type(process) is not Process:
+            process, admitted = self._resolve(process)
+        if not process.on_loop:
+            return await self._in_worker(process, args, kwargs)
+        run, started, reads = admitted or self.admit(process, True, True)  # noqa: FBT003 - see there
         access = token = None
         try:
             if not started:
                 reads = await self._inputs(run)
-            access = Access(run, process, reads, current.get(), self._publish)
+            access = Access(run, process, reads, current.get())
             token = current.set(access)
             value = process.fn(Context(access), *args, **kwargs)
-            if process.is_async or (
-                hasattr(type(value), "__await__") and process.kind == "function"
-            ):
+            if process.is_async or awaits(process, value):
                 value = await value
-            self._commit(run, access, value)
+            if process.is_plain and access.violation is None:
+                self.engine.finish(run, value)
+            else:
+                self._commit(run, access, value)
         except asyncio.CancelledError:
             raise self.endings.cancelled_here(run) from None
         except BaseException as error:
-            self.endings.fail(run, error, reported=not handle)
+            self.endings.fail(run, error, reported=admitted is None)
             raise
         finally:
             if access is not None:
@@ -261,6 +308,22 @@ class Dispatcher:
         if self.endings.cancelled_tasks and run.cancel_requested:
             self.endings.forgive(run)  # the body swallowed the request and went on
         return value
+
+    def _resolve(self, process: object) -> tuple[Process, Admitted | None]:
+        """Return the process meant, and its run if it was admitted before."""
+        if type(process) is Handle:
+            return process.process, process.admitted
+        return find(self.registry, process), None
+
+    async def _in_worker(
+        self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - the function's own value
+        run = self.submit(process, args, kwargs)
+        try:
+            return await run
+        except DeadlockError as error:
+            self.withdraw(run, error)
+            raise
 
     async def _inputs(self, run: Run) -> dict[str, object] | None:
         """Wait until a run's inputs are there and start it; raise if they never will be."""
@@ -276,7 +339,7 @@ class Dispatcher:
         """Submit a process and return its handle at once, from any thread."""
         if not process.on_loop:
             return self.submit(process, args, kwargs)
-        admitted = self.admit(process, awaited=False)
+        admitted = self.admit(process, False)  # noqa: FBT003 - see there
         run = admitted[0]
         loop = run.get_loop()
         if run.bridge is self.here():
@@ -298,7 +361,7 @@ class Dispatcher:
         """Execute a started run in a task of its own; its handle tells how it ended."""
         run = admitted[0]
         try:
-            await self.run(run.process, args, kwargs, admitted)
+            await self.run(Handle(run.process, admitted), *args, **kwargs)
         except asyncio.CancelledError:
             self.engine.cancelled(run)
         except BaseException as error:  # noqa: BLE001 - the handle tells, or reports it at its end
@@ -326,8 +389,3 @@ class Dispatcher:
         for run in self.engine.unfinished():
             run.cancel(reason)
         self.lanes.close()
-
-    def _publish(self, access: Access, writes: dict[str, object]) -> None:
-        self.engine.publish(access.run, writes)
-        if access.parent is not None:
-            self.endings.tell_parents(access, writes)

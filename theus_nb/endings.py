@@ -183,8 +183,7 @@ class Endings:
             raise conflict
         if self.engine.finish(run, value, writes):
             self._zone.bind(self.engine, run, writes, access.definitions or {})
-            if access.parent is not None:
-                self.tell_parents(access, writes)
+            access.tell_parents(writes)
 
     def commit_notebook_or_fail(
         self, run: Run, access: Access, value: object, writes: dict[str, object]
@@ -194,18 +193,6 @@ class Endings:
             self.commit_notebook(run, access, value, writes)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the run
             self.fail(run, error)
-
-    def tell_parents(self, access: Access, writes: dict[str, object]) -> None:
-        """Let the runs in whose bodies this one was started see what it committed.
-
-        They see it in the order of their children, whichever of them committed first: so the
-        scheduler is asked what stands there now.
-        """
-        parent = access.parent
-        while parent is not None:
-            if not parent.ended:
-                parent.absorb({path: self.engine.look(parent.run, path) for path in writes})
-            parent = parent.parent
 
 
 def _declares(declared: tuple[type[BaseException] | str, ...], error: BaseException) -> bool:

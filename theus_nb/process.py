@@ -97,6 +97,7 @@ class Process:
         "defined",
         "fn",
         "is_async",
+        "is_plain",
         "kind",
         "lane",
         "layout",
@@ -121,7 +122,7 @@ class Process:
         self.fn = fn
         self.contract = contract
         self.layout = Layout.of(contract)
-        # (engine, number): what the process is to the engine that ran it last.
+        # (engine, definition): what the process is to the engine that ran it last.
         self.defined: tuple[object, Any] = (None, None)
         self.is_async = _is_async(fn)
         if lane not in _LANES:
@@ -129,6 +130,8 @@ class Process:
             raise ContractError(msg, process=self.name)
         self.lane: Lane = lane
         self.on_loop = self.is_async or lane == "loop"
+        # Nothing to lay over, nothing to bind: such a run ends without a look at its outputs.
+        self.is_plain = kind == "function" and not self.layout.outputs and self.is_async
         self.kind = kind
         self.source = source if source is not None else _source_of(fn)
         self.source_hash = hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()

@@ -7,9 +7,9 @@ import atexit
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
-from theus_nb.decorator import adopt
+from theus_nb.decorator import find
 from theus_nb.dispatcher import Dispatcher
-from theus_nb.errors import ContractError, DeadlockError
+from theus_nb.errors import ContractError
 from theus_nb.lanes import default_workers, release_bridge
 from theus_nb.notebook_zone import Namespace, NotebookZone
 from theus_nb.process import Process
@@ -37,6 +37,8 @@ class Session:
         workers: Threads for sync processes; by default the number of cores, at least 4.
 
     Attributes:
+        run: ``await theus.run(process, *args, **kwargs)`` runs a process and returns its value;
+            see `Dispatcher.run`.
         state: The shared state.
         runs: Records of the last 1,000 finished runs and of the unfinished ones.
         registry: The processes by name, this session's own before those of ``@process``.
@@ -49,6 +51,8 @@ class Session:
         self.registry = Registry(default_registry)
         self._zone = NotebookZone()
         self._dispatcher = Dispatcher(workers or default_workers(), self._zone, self.registry)
+        # Not a method that forwards: a second coroutine would cost each run more than admission.
+        self.run = self._dispatcher.run
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
         self._closed = False
@@ -58,49 +62,6 @@ class Session:
         atexit.register(self._at_exit)
 
     # -- running --------------------------------------------------------------------------
-
-    async def run(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Run a process and return its function's value.
-
-        The run is submitted at the first step of this coroutine. An async process is awaited in
-        the calling task, on the loop that runs it; a sync one goes to a worker thread with a
-        copy of the caller's context variables.
-
-        Args:
-            process: A process, its name, or a function decorated by the ``theus`` package.
-            *args: Passed to the function after its context.
-            **kwargs: Likewise.
-
-        Returns:
-            What the function returned.
-
-        Raises:
-            UnknownProcessError: No process has this name.
-            MissingInputError: An input was never written.
-            UpstreamError: An input is failed.
-            ContractViolationError: The body broke its contract.
-            OutputError: What it returned does not fit its outputs.
-            DeadlockError: It would wait for the process that awaits it.
-            RunCancelledError: Somebody cancelled the run.
-            Exception: Whatever the function raised.
-
-        Cancellation: cancelling the awaiting task cancels the run: its coroutine is cancelled; a
-            thread goes on and what it writes is dropped.
-
-        Example:
-            >>> await theus.run("fetch")                       # doctest: +SKIP
-        """
-        if type(process) is not Process:
-            process = self.find(process)
-        dispatcher = self._dispatcher
-        if process.on_loop:
-            return await dispatcher.run(process, args, kwargs)
-        run = dispatcher.submit(process, args, kwargs)
-        try:
-            return await run
-        except DeadlockError as error:
-            dispatcher.withdraw(run, error)
-            raise
 
     def start(self, process: object, /, *args: Any, **kwargs: Any) -> Run:  # noqa: ANN401
         """Submit a process and return its handle at once.
@@ -166,16 +127,7 @@ class Session:
             UnknownProcessError: No process has this name.
             ContractError: This is nothing that could be run as a process.
         """
-        if isinstance(process, str):
-            return self.registry.get(process)
-        found = adopt(process)
-        if found is None:
-            msg = (
-                f"{process!r} is not a process: decorate the function with @process, or give "
-                "the name of one"
-            )
-            raise ContractError(msg)
-        return found
+        return find(self.registry, process)
 
     # -- looking ----------------------------------------------------------------------------
 

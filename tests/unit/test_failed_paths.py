@@ -297,3 +297,49 @@ async def test_what_was_published_stays_good(theus: Session) -> None:
     with pytest.raises(KeyError):
         await theus.run(live)
     assert await theus.run(heavy) == "published"
+
+
+@process(outputs=["domain.tree"])
+async def grow(ctx: Context, gate: Gate | None = None, *, fail: bool) -> None:
+    if gate:
+        await gate.wait()
+    if fail:
+        raise KeyError("boom")
+    ctx["domain.tree.leaf"] = "grown"
+
+
+@process(inputs=["domain.raw", "domain.tree"])
+def look(ctx: Context) -> object:
+    return ctx["domain.tree.leaf"]
+
+
+@on_loop
+async def test_a_branch_is_healed_by_a_later_run_that_ended_earlier(theus: Session) -> None:
+    gate = Gate()
+    theus.state["domain.raw"] = 1
+    slow = theus.start(grow, gate, fail=True)
+    await theus.run(grow, fail=False)
+    waiting = theus.start(look)
+    gate.open()
+    with pytest.raises(KeyError):
+        await slow
+    assert await waiting == "grown"
+    assert await theus.run(look) == "grown"
+    assert theus.state["domain.tree.leaf"] == "grown"
+    assert theus.state.failed() == {}
+
+
+@on_loop
+async def test_a_reader_bound_to_the_failed_branch_is_not_healed_with_it(theus: Session) -> None:
+    gate = Gate()
+    theus.start(fetch, gate, fail=False)
+    failing = theus.start(grow, fail=True)
+    early = theus.start(look)  # waits for `fetch`, and is bound to what `failing` left
+    await asyncio.wait([failing])
+    assert isinstance(failing.exception(), KeyError)
+    await theus.run(grow, fail=False)
+    late = theus.start(look)
+    gate.open()
+    with pytest.raises(UpstreamError, match=r"domain\.tree"):
+        await early
+    assert await late == "grown"

@@ -6,18 +6,18 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.session import Session
+from theus_nb.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from IPython.core.interactiveshell import InteractiveShell
 
-_RUN: Final = Session.run.__code__
+_RUN: Final = Dispatcher.run.__code__
 
 
 def explain_forgotten_awaits(shell: InteractiveShell) -> Callable[[], None]:
-    """Have coroutines of `Session.run` displayed as the line that was meant.
+    """Have coroutines of ``theus.run`` displayed as the line that was meant.
 
     Args:
         shell: Whose display formatter is taught; other coroutines look as before.

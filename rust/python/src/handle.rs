@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::bridge::Bridge;
+use crate::engine::Engine;
 use crate::here::wait_edge;
 use crate::outcome::Outcome;
 use crate::run::{CancelledBy, Lane, Run};
@@ -40,6 +41,11 @@ impl Run {
     #[getter]
     fn ready(&self) -> bool {
         self.state().ready
+    }
+
+    #[getter(engine)]
+    fn get_engine(&self, py: Python<'_>) -> Py<Engine> {
+        self.engine.clone_ref(py)
     }
 
     #[getter(bridge)]
