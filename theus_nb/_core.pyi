@@ -138,7 +138,7 @@ class Run:
         """What it committed by path; or would have, after a `NotebookConflictError`."""
     @property
     def call(self) -> tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None:
-        """``(args, kwargs, setup)`` for a worker; None on the loop and after the end."""
+        """``(args, kwargs, setup)`` for a worker; None without any, and after the end."""
     @call.setter
     def call(
         self, call: tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None
@@ -303,7 +303,7 @@ class Engine:
         process: object,
         bridge: Bridge,
         queue: WorkQueue,
-        call: tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None],
+        call: tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
         parent: Run | None,
     ) -> Run:
         """Submit a run to worker threads, with a copy of the caller's context variables.

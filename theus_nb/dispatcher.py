@@ -38,6 +38,9 @@ else:
     current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
 
 
+_NO_CALL: Final[tuple[tuple[Any, ...], dict[str, Any], None]] = ((), {}, None)
+
+
 class Handle:
     """A run that was admitted before its body is executed; what `Dispatcher.run` is given then."""
 
@@ -134,7 +137,8 @@ class Dispatcher:
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
             self.lanes.cells if process.lane == "cell" else self.lanes.pool,
-            (args, kwargs, None if route is None else route()),
+            # Most runs have no arguments: an object less for each run that waits.
+            (args, kwargs, route and route()) if args or kwargs or route else None,
             None if parent is None else parent.run,
         )
 
@@ -149,10 +153,9 @@ class Dispatcher:
             run: The run; its arguments are in ``run.call``.
             begun: Its inputs, if it has been started already.
         """
-        call = run.call
-        if call is None:
-            return  # ended between being taken and being looked at
-        args, kwargs, setup = call
+        if run.has_ended:
+            return  # between being taken and being looked at
+        args, kwargs, setup = run.call or _NO_CALL
         access: Access | None = None
         try:
             if setup is not None:

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use theus_core::span::Spans;
@@ -207,7 +206,8 @@ impl Engine {
     ///     process: the process object, kept by the run.
     ///     bridge: leads to the loop on which the outcome is delivered.
     ///     queue: the workers to run it.
-    ///     call: `(args, kwargs, setup)`; `setup` is called in the worker before the body.
+    ///     call: `(args, kwargs, setup)`, or None for none; `setup` is called in the worker
+    ///         before the body.
     ///     parent: the run in whose body we are.
     #[allow(clippy::too_many_arguments)] // one crossing of the boundary instead of two
     fn submit(
@@ -216,13 +216,12 @@ impl Engine {
         process: Py<PyAny>,
         bridge: Py<Bridge>,
         queue: Py<WorkQueue>,
-        call: Py<PyAny>,
+        call: Option<Py<PyAny>>,
         parent: Option<PyRef<'_, Run>>,
     ) -> PyResult<Py<Run>> {
-        let py = slf.py();
-        let enter = copy_context(py)?.getattr(py, intern!(py, "run"))?;
-        let lane = Lane::Worker { queue, enter };
-        let run = Self::new_run(slf, process, bridge, lane, Some(call), None)?;
+        let context = copy_context(slf.py())?;
+        let lane = Lane::Worker { queue, context };
+        let run = Self::new_run(slf, process, bridge, lane, call, None)?;
         admit::admit(slf, &definition.0, &run, parent.map(|p| p.number()), false)?;
         Ok(run.unbind())
     }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use theus_core::span::Status;
 
@@ -233,8 +234,9 @@ impl Lane {
             if !run.get().start_on(&self.label) {
                 continue;
             }
-            if let RunLane::Worker { enter, .. } = &run.get().lane {
-                let enter = enter.clone_ref(py);
+            if let RunLane::Worker { context, .. } = &run.get().lane {
+                // Made now and not at submission: thousands of queued runs are fewer objects then.
+                let enter = context.getattr(py, intern!(py, "run"))?;
                 let held = run.clone_ref(py);
                 *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
                 return Ok(Some((enter, run)));

@@ -33,10 +33,10 @@ pub enum CancelledBy {
 
 /// Where a run executes.
 pub enum Lane {
-    /// On a worker thread: the queue it goes to, and `Context.run` of its private context.
+    /// On a worker thread: the queue it goes to, and the context variables it runs with.
     Worker {
         queue: Py<WorkQueue>,
-        enter: Py<PyAny>,
+        context: Py<PyAny>,
     },
     /// On the event loop, in a task of the caller's.
     Loop,
@@ -56,7 +56,7 @@ pub struct State {
     pub waiters: Vec<Py<Waiter>>,
     pub watchers: Vec<Py<PyAny>>,
     pub cancel: Option<CancelledBy>,
-    /// `(args, kwargs, setup)` for a worker; released when the run ends.
+    /// `(args, kwargs, setup)` for a worker, if there are any; released when the run ends.
     pub call: Option<Py<PyAny>>,
     /// The task in which an async process runs, for cancelling it.
     pub task: Option<Py<PyAny>>,
@@ -268,9 +268,9 @@ impl Run {
         visit.call(&self.engine)?;
         visit.call(&self.process)?;
         visit.call(&self.bridge)?;
-        if let Lane::Worker { queue, enter } = &self.lane {
+        if let Lane::Worker { queue, context } = &self.lane {
             visit.call(queue)?;
-            visit.call(enter)?;
+            visit.call(context)?;
         }
         // See Waiter: a lock held by this very thread only postpones the collection.
         let Ok(state) = self.state.try_lock() else {
