@@ -84,15 +84,15 @@ def _peers(workers: int) -> list[Contender]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Drop what is printed meanwhile, by native code too."""
-    kept = os.dup(1)
+    """Drop what is printed meanwhile; the native part of ``theus`` greets on stderr."""
+    kept = os.dup(2)
     with pathlib.Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        os.dup2(kept, 1)
+        os.dup2(kept, 2)
         os.close(kept)
 
 

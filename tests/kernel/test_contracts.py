@@ -242,3 +242,16 @@ def test_unknown_process_shows_the_line_and_no_internals(kernel: Kernel) -> None
     assert "'crunch'" in cell.error
     assert "----> 2 await theus.run('crunsh')" in cell.traceback
     assert "theus_nb" not in cell.traceback
+
+
+def test_a_deleted_variable_does_not_live_on_as_a_version(kernel: Kernel) -> None:
+    kernel.good(
+        "import gc, weakref\n"
+        "class Large(list): pass\n"
+        "large = Large([1])\n"
+        "watched = weakref.ref(large)"
+    )
+    kernel.good("%%theus_process look --inputs large --outputs size\nsize = len(large)")
+    assert kernel.value("size, watched() is None") == "(1, False)"
+    kernel.good("del large")
+    assert kernel.value("gc.collect() >= 0, watched() is None") == "(True, True)"

@@ -11,20 +11,18 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.decorator import process
-
 from tests.property.model import LEAVES, Spec, Trace, changed, execute
+from theus_nb.decorator import process
 from theus_nb.errors import MissingInputError, UndeclaredReadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.property.programs import Program
     from theus_nb.context import Context
     from theus_nb.process import Process
     from theus_nb.run import Run
     from theus_nb.session import Session
-
-    from tests.property.programs import Program
 
 DEADLINE: Final = 10.0
 """Seconds after which something that should happen counts as never happening."""

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
-from theus_nb.decorator import process
-from theus_nb.process import Process
-from theus_nb.session import Session
 
 from tests.property.harness import Harness
 from tests.property.model import LEAVES, Outcome, Trace
 from tests.property.programs import Program, programs
+from theus_nb.decorator import process
 from theus_nb.errors import UpstreamError
+from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from theus_nb.context import Context
+    from theus_nb.process import Process
 
 EXAMPLES = int(os.environ.get("THEUS_NB_EXAMPLES", "0"))
 """Set it to search at random, for that many examples; the default is a fixed selection."""

@@ -278,7 +278,7 @@ async def test_what_it_costs_does_not_depend_on_the_size(theus: Session) -> None
         def __eq__(self, other: object) -> bool:
             raise AssertionError
 
-        __hash__ = None  # type: ignore[assignment]  # as for any list
+        __hash__ = None  # as for any list
 
         def __deepcopy__(self, memo: object) -> Any:  # noqa: ANN401 - never returns
             raise AssertionError

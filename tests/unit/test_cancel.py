@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import Gate, Signal, on_loop
-from theus_nb.errors import RunCancelledError, RunEndedError
 from theus_nb.decorator import process
+from theus_nb.errors import RunCancelledError, RunEndedError
 from theus_nb.session import Session
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ async def test_an_abandoned_thread_loses_its_context(theus: Session) -> None:
     run = theus.start(stubborn)
     await gate.reached()
     run.cancel()
-    await asyncio.wait([run])
+    await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
     gate.open()
     await ended.wait()
     assert len(errors) == 1
@@ -332,7 +332,7 @@ async def test_a_body_that_raises_cancelled_error_itself(theus: Session) -> None
 
     for definition in (odd, odd_in_thread):
         run = theus.start(definition)
-        await asyncio.wait([run])
+        await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
         assert run.done()
         assert isinstance(run.exception(), RunCancelledError)
 
@@ -344,7 +344,7 @@ async def test_the_lane_of_an_abandoned_thread_is_replaced(theus: Session) -> No
     await gates[0].reached()
     for run in runs:
         run.cancel()
-    await asyncio.wait(runs)
+    await asyncio.wait(runs)  # type: ignore[type-var]  # all but its class
     theus.state.accept("domain.raw")
     assert await theus.run(read) is None  # needs a lane, while the abandoned ones still block
     for gate in gates:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import Gate, on_loop
-from theus_nb.errors import MissingInputError, UpstreamError
 from theus_nb.decorator import process
+from theus_nb.errors import MissingInputError, UpstreamError
 
 if TYPE_CHECKING:
     from theus_nb.context import Context
@@ -137,7 +137,7 @@ async def test_children_are_ordered_among_themselves(theus: Session) -> None:
         assert await second[1] == "fast"
         assert first[1].status == "waiting"
         gate.open()
-        assert await asyncio.gather(*first, *second) == ["slow", "slow", "fast", "fast"]
+        assert await asyncio.gather(*first, *second) == ["slow", "slow", "fast", "fast"]  # type: ignore[comparison-overlap]
 
     await theus.run(parent)
     assert theus.state["domain.part"] == "fast"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import Gate, on_loop
-from theus_nb.errors import RunCancelledError, RunEndedError, UndeclaredWriteError
 from theus_nb.decorator import process
+from theus_nb.errors import RunCancelledError, RunEndedError, UndeclaredWriteError
 
 if TYPE_CHECKING:
     from theus_nb.context import Context

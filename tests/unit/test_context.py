@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.support import Gate, on_loop
+from theus_nb.decorator import process
 from theus_nb.errors import (
     ContractViolationError,
     MissingInputError,
@@ -17,14 +18,12 @@ from theus_nb.errors import (
     UndeclaredReadError,
     UndeclaredWriteError,
 )
-from theus_nb.decorator import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from theus_nb.session import Session
-
     from theus_nb.context import Context
+    from theus_nb.session import Session
 
 Body = Any
 

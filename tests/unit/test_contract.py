@@ -81,10 +81,10 @@ def test_notebook_variables_have_no_children() -> None:
 @pytest.mark.parametrize("option", ["inputs", "outputs"])
 def test_the_same_path_twice(option: str) -> None:
     with pytest.raises(ContractError, match=rf"{option}.*'domain\.raw' twice") as caught:
-        Contract.of(**{option: ["domain.raw", "domain.b", "domain.raw?"]})
+        Contract.of(**{option: ["domain.raw", "domain.b", "domain.raw?"]})  # type: ignore[arg-type]
     assert caught.value.path == "domain.raw"
     with pytest.raises(ContractError, match=r"'nb\.table' twice"):
-        Contract.of(**{option: ["table", "nb.table"]})
+        Contract.of(**{option: ["table", "nb.table"]})  # type: ignore[arg-type]
 
 
 def test_the_same_path_as_input_and_output_is_an_update() -> None:
@@ -96,9 +96,9 @@ def test_the_same_path_as_input_and_output_is_an_update() -> None:
 @pytest.mark.parametrize("option", ["inputs", "outputs", "side_effects", "errors"])
 def test_a_lone_string_is_no_list(option: str) -> None:
     with pytest.raises(ContractError, match=rf"{option}=\['domain\.raw'\]"):
-        Contract.of(**{option: "domain.raw"})
+        Contract.of(**{option: "domain.raw"})  # type: ignore[arg-type]
     with pytest.raises(ContractError, match=option):
-        Contract.of(**{option: 3})
+        Contract.of(**{option: 3})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("word", ["", "  ", 3, None])

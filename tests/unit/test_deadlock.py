@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from theus_nb.run import Run
-from theus_nb.session import Session
 
 from tests.unit.support import Gate, on_loop
-from theus_nb.errors import DeadlockError
 from theus_nb.decorator import process
+from theus_nb.errors import DeadlockError
+from theus_nb.run import Run
+from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,7 +46,7 @@ async def by_wait_for(run: Run) -> object:
 
 
 async def by_wait(run: Run) -> object:
-    return await asyncio.wait([run])
+    return await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
 
 
 async def by_task(run: Run) -> object:
@@ -122,7 +122,7 @@ async def test_two_runs_that_await_each_other(theus: Session) -> None:
 
     runs += [theus.start(one), theus.start(other)]
     gate.open()
-    await asyncio.wait(runs)
+    await asyncio.wait(runs)  # type: ignore[type-var]  # all but its class
     errors = [run.exception() for run in runs]
     assert any(isinstance(error, DeadlockError) for error in errors)
     assert all("'one'" in str(error) and "'other'" in str(error) for error in errors)
@@ -139,7 +139,7 @@ async def test_a_run_that_awaits_itself(theus: Session) -> None:
 
     runs.append(theus.start(narcissus))
     await asyncio.sleep(0)
-    await asyncio.wait(runs)
+    await asyncio.wait(runs)  # type: ignore[type-var]  # all but its class
     assert runs[0].exception() is None
 
 

@@ -9,13 +9,13 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 import pytest
-from theus_nb.session import Session
 
 from tests.unit.support import Gate, on_loop
 from theus_nb.contract import Contract
-from theus_nb.errors import ContractError, TheusError, UnknownProcessError
 from theus_nb.decorator import process
+from theus_nb.errors import ContractError, TheusError, UnknownProcessError
 from theus_nb.process import Process
+from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from theus_nb.context import Context
@@ -341,7 +341,7 @@ def test_what_is_no_process_says_how_to_make_one(thing: object) -> None:
     async def check(theus: Session) -> None:
         for call in (theus.start, theus.run):
             with pytest.raises((ContractError, TypeError), match="@process"):
-                result = call(thing)  # type: ignore[operator]  # that is the point
+                result = call(thing)  # that is the point
                 await result
 
     check()

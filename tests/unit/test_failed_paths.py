@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import Gate, on_loop
-from theus_nb.errors import MissingInputError, RunCancelledError, UpstreamError
 from theus_nb.decorator import process
+from theus_nb.errors import MissingInputError, RunCancelledError, UpstreamError
 
 if TYPE_CHECKING:
-    from theus_nb.session import Session
-
     from theus_nb.context import Context
+    from theus_nb.session import Session
 
 
 @process(outputs=["domain.raw"])
@@ -88,7 +87,7 @@ async def test_failure_is_handed_on(theus: Session) -> None:
     gate = Gate()
     runs = [theus.start(fetch, gate), theus.start(heavy), theus.start(show)]
     gate.open()
-    await asyncio.wait(runs)
+    await asyncio.wait(runs)  # type: ignore[type-var]  # all but its class
     first, second, third = (run.exception() for run in runs)
     assert isinstance(first, KeyError)
     assert isinstance(second, UpstreamError)
@@ -278,9 +277,9 @@ async def test_the_first_failed_input_in_declared_order_is_named(theus: Session)
 
     gate = Gate()
     runs = [theus.start(first, gate), theus.start(second), theus.start(both)]
-    await asyncio.wait([runs[1]])
+    await asyncio.wait([runs[1]])  # type: ignore[type-var]  # all but its class
     gate.open()
-    await asyncio.wait(runs)
+    await asyncio.wait(runs)  # type: ignore[type-var]  # all but its class
     errors = [run.exception() for run in runs]
     assert isinstance(errors[2], UpstreamError)
     assert errors[2].path == "domain.a"
@@ -335,7 +334,7 @@ async def test_a_reader_bound_to_the_failed_branch_is_not_healed_with_it(theus: 
     theus.start(fetch, gate, fail=False)
     failing = theus.start(grow, fail=True)
     early = theus.start(look)  # waits for `fetch`, and is bound to what `failing` left
-    await asyncio.wait([failing])
+    await asyncio.wait([failing])  # type: ignore[type-var]  # all but its class
     assert isinstance(failing.exception(), KeyError)
     await theus.run(grow, fail=False)
     late = theus.start(look)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from tests.unit.support import PATIENCE, Gate, Signal, settled
-from theus_nb.errors import RunCancelledError
 from theus_nb.decorator import process
+from theus_nb.errors import RunCancelledError
 from theus_nb.session import Session
 
 if TYPE_CHECKING:
@@ -150,12 +150,12 @@ def test_what_was_read_on_one_loop_is_there_on_the_next() -> None:
 def test_loops_leave_no_descriptors_behind() -> None:
     theus = Session()
     asyncio.run(everything(theus))
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(10):
         asyncio.run(everything(theus))
     gc.collect()
     # The bridge of the loop that closed last is taken along by the next one, or by close().
-    assert len(os.listdir("/proc/self/fd")) <= before + 1
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
     theus.close()
 
 
@@ -214,7 +214,7 @@ def test_a_run_of_one_loop_is_awaited_on_another() -> None:
     async def owner() -> None:
         found.extend([theus.start(held, gate), theus.start(held_in_thread, gate)])
         started.set()
-        await asyncio.wait(found)
+        await asyncio.wait(found)  # type: ignore[type-var]  # all but its class
 
     async def guest() -> None:
         started.block()

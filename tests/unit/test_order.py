@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import Gate, on_loop
-from theus_nb.errors import MissingInputError
 from theus_nb.decorator import process
+from theus_nb.errors import MissingInputError
 
 if TYPE_CHECKING:
     from theus_nb.context import Context
@@ -95,7 +95,7 @@ async def test_gather_of_fetch_and_heavy_reads_the_data(theus: Session) -> None:
     await gate.reached()
     assert [run.status for run in theus.runs] == ["running", "waiting"]
     gate.open()
-    assert await together == ["data", "result of data"]
+    assert await together == ["data", "result of data"]  # type: ignore[comparison-overlap]
     assert theus.state["domain.result"] == "result of data"
 
 

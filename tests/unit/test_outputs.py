@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.support import Gate, on_loop
-from theus_nb.errors import MissingOutputError, OutputError, UndeclaredWriteError
 from theus_nb.decorator import process
+from theus_nb.errors import MissingOutputError, OutputError, UndeclaredWriteError
 
 if TYPE_CHECKING:
-    from theus_nb.session import Session
-
     from theus_nb.context import Context
+    from theus_nb.session import Session
 
 NOTHING = object()
 """Stands for a path that was not written."""

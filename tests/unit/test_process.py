@@ -11,8 +11,8 @@ import pytest
 
 from theus_nb import contracts
 from theus_nb.contract import Contract
-from theus_nb.errors import ContractError
 from theus_nb.decorator import process
+from theus_nb.errors import ContractError
 from theus_nb.process import Process
 
 if TYPE_CHECKING:
@@ -208,7 +208,8 @@ def test_generator_functions_are_refused_at_the_definition() -> None:
 
 
 @pytest.mark.parametrize(
-    "fn", [lambda: None, lambda *, ctx: ctx, functools.partial(plain, None, 2)]
+    "fn",
+    [lambda: None, lambda *, ctx: ctx, functools.partial(plain, None, 2)],  # type: ignore[arg-type]
 )
 def test_a_function_without_a_context_is_refused(fn: Callable[..., Any]) -> None:
     with pytest.raises(ContractError, match=r"'contextless'.*\(ctx\)"):

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import PATIENCE, Gate, on_loop, reported, settled
-from theus_nb.errors import RunCancelledError, RunPendingError
 from theus_nb.decorator import process
+from theus_nb.errors import RunCancelledError, RunPendingError
 
 if TYPE_CHECKING:
+    from theus_nb.context import Context
     from theus_nb.run import Run
     from theus_nb.session import Session
-
-    from theus_nb.context import Context
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="nothing")
 
@@ -141,11 +140,11 @@ async def test_cancelling_a_gather_cancels_its_runs(theus: Session) -> None:
 async def test_wait_for_the_first(theus: Session) -> None:
     gate = Gate()
     slow, fast = theus.start(held_in_thread, gate), theus.start(quick)
-    done, pending = await asyncio.wait({slow, fast}, return_when=asyncio.FIRST_COMPLETED)
+    done, pending = await asyncio.wait({slow, fast}, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]  # all but its class
     assert done == {fast}
     assert pending == {slow}
     gate.open()
-    done, pending = await asyncio.wait({slow, fast})
+    done, pending = await asyncio.wait({slow, fast})  # type: ignore[type-var]  # all but its class
     assert (done, pending) == ({slow, fast}, set())
     assert {run.result() for run in done} == {"released", "done"}
 

@@ -13,10 +13,9 @@ from tests.unit.support import Gate, on_loop, reported, settled
 from theus_nb.decorator import process
 
 if TYPE_CHECKING:
+    from theus_nb.context import Context
     from theus_nb.run import Run
     from theus_nb.session import Session
-
-    from theus_nb.context import Context
 
 
 class Value:
@@ -132,7 +131,7 @@ def test_a_forgotten_exception_is_reported_once(definition: Any) -> None:  # noq
     async def check(theus: Session) -> None:
         problems = reported()
         run = theus.start(definition)
-        await asyncio.wait([run])
+        await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
         name, number = run.name, run.id
         del run
         await settled()
@@ -149,7 +148,7 @@ def test_an_exception_that_was_looked_at_is_not_reported(how: str) -> None:
     @on_loop
     async def check(theus: Session) -> None:
         run = theus.start(failing)
-        await asyncio.wait([run])
+        await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
         if how == "exception":
             assert isinstance(run.exception(), KeyError)
         else:
@@ -184,7 +183,7 @@ async def test_one_look_is_enough_for_all(theus: Session) -> None:
 async def test_a_forgotten_cancellation_is_no_news(theus: Session) -> None:
     run = theus.start(held, Gate())
     run.cancel()
-    await asyncio.wait([run])
+    await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
     del run
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import Gate, on_loop
-from theus_nb.errors import RunPendingError
 from theus_nb.decorator import process
+from theus_nb.errors import RunPendingError
 from theus_nb.session import Session
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ async def test_records_of_ended_runs(theus: Session) -> None:
     assert [(r.name, r.status) for r in records] == [("fetch", "finished"), ("failing", "failed")]
     assert [record.id for record in records] == ["r1", "r2"]
     assert records[0].lane == "loop"
+    assert records[0].elapsed is not None
     assert records[0].elapsed >= 0.0
     assert theus.runs[-1].name == "failing"
     assert len(theus.runs) == 2
@@ -192,7 +193,7 @@ async def test_tracebacks_begin_in_the_body(theus: Session) -> None:
 
     for definition in (failing, failing_async):
         run = theus.start(definition)
-        await asyncio.wait([run])
+        await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
         error = run.exception()
         assert error is not None
         trace = error.__traceback__

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import PATIENCE, Gate, on_loop
+from theus_nb.decorator import process
 from theus_nb.errors import (
     MissingInputError,
     SyncEntryError,
     UndeclaredReadError,
     UpstreamError,
 )
-from theus_nb.decorator import process
 from theus_nb.session import Session
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 import theus_nb
 from tests.unit.support import Gate, Signal, on_loop
 from theus_nb.contract import Contract
-from theus_nb.errors import RunCancelledError, SessionClosedError, SessionError
 from theus_nb.decorator import process
+from theus_nb.errors import RunCancelledError, SessionClosedError, SessionError
 from theus_nb.process import Process
 from theus_nb.session import Session, current, install
 
@@ -99,7 +99,7 @@ async def test_everything_is_refused_after_close(theus: Session) -> None:
     theus.close()
     theus.close()
     for definition in (fetch, produce, "read"):
-        with pytest.raises(SessionClosedError, match="closed.*new Session"):
+        with pytest.raises(SessionClosedError, match=r"closed.*new Session"):
             await theus.run(definition)
         with pytest.raises(SessionClosedError):
             theus.start(definition)
@@ -131,7 +131,7 @@ async def test_closing_cancels_what_is_unfinished(theus: Session) -> None:
     for gate in gates:
         await gate.reached()
     theus.close()
-    await asyncio.wait(runs)
+    await asyncio.wait(runs)  # type: ignore[type-var]  # all but its class
     for run in runs:
         with pytest.raises(RunCancelledError, match="closed"):
             run.result()

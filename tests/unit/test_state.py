@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.support import on_loop
+from theus_nb.decorator import process
 from theus_nb.errors import (
     ContractError,
     MissingInputError,
@@ -14,7 +15,6 @@ from theus_nb.errors import (
     UndeclaredReadError,
     UndeclaredWriteError,
 )
-from theus_nb.decorator import process
 
 if TYPE_CHECKING:
     from theus_nb.context import Context
@@ -49,7 +49,7 @@ async def test_keyword_zones(theus: Session) -> None:
 async def test_what_was_never_written(theus: Session) -> None:
     for read in (lambda: theus.state["domain.raw"], lambda: theus.state.domain.raw):
         with pytest.raises(MissingInputError, match=r"'domain\.raw' has never been written"):
-            read()
+            read()  # type: ignore[no-untyped-call]
     assert "domain.raw" not in theus.state
     assert theus.state.get("domain.raw") is None
     assert theus.state.get("domain.raw", 5) == 5

@@ -70,6 +70,12 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
 
     undo.callback(untie)
     session.namespace = NotebookNamespace(shell)
+
+    def forget_rebound(_result: object) -> None:
+        # A value that a plain cell has replaced or deleted must not live on as a version.
+        present.sync_notebook()
+
+    _listen(shell, forget_rebound, undo, "post_run_cell")
     route = make_route(shell)
     if route is not None:
         undo.callback(route.close)
@@ -134,16 +140,19 @@ def _append(entries: list[Any], entry: object, undo: contextlib.ExitStack) -> No
 
 
 def _listen(
-    shell: InteractiveShell, callback: Callable[..., object], undo: contextlib.ExitStack
+    shell: InteractiveShell,
+    callback: Callable[..., object],
+    undo: contextlib.ExitStack,
+    event: str = "pre_run_cell",
 ) -> None:
-    """Call back before each cell."""
+    """Call back before each cell, or at another of IPython's events."""
 
     def stop() -> None:
         with contextlib.suppress(ValueError):
-            shell.events.unregister("pre_run_cell", callback)
+            shell.events.unregister(event, callback)
 
     undo.callback(stop)
-    shell.events.register("pre_run_cell", callback)
+    shell.events.register(event, callback)
 
 
 def _adopt_loop(shell: InteractiveShell, session: Session, undo: contextlib.ExitStack) -> None:

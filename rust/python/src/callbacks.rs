@@ -81,3 +81,20 @@ impl Callbacks {
         Ok(())
     }
 }
+
+/// Takes out the entries whose function equals one, however the two compare.
+///
+/// A comparison is somebody's code, so it is made outside of the lock that `remove` takes.
+pub fn remove_equal(
+    functions: Vec<Py<PyAny>>,
+    callback: &Bound<'_, PyAny>,
+    remove: impl Fn(&Py<PyAny>) -> Option<Entry>,
+) -> PyResult<Vec<Entry>> {
+    let mut removed = Vec::new();
+    for function in functions {
+        if function.bind(callback.py()).eq(callback)? {
+            removed.extend(remove(&function));
+        }
+    }
+    Ok(removed)
+}

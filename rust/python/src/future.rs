@@ -4,6 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bridge::{Bridge, Callback};
+use crate::callbacks::remove_equal;
 use crate::finish::cancel_run;
 use crate::here::{copy_context, wait_edge};
 use crate::outcome::{Outcome, cancelled};
@@ -80,21 +81,13 @@ impl Run {
     }
 
     fn remove_done_callback(&self, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let py = callback.py();
-        // Compared outside of the lock, for a comparison is somebody's code.
-        let equal = self.state().callbacks.functions(py);
-        let mut removed = 0;
-        for function in equal {
-            if !function.bind(py).eq(callback)? {
-                continue;
-            }
-            let entry = self.state().callbacks.remove(&function);
-            removed += usize::from(entry.is_some());
-            if let Some(waiter) = entry.and_then(|entry| entry.edge) {
-                self.engine.get().forget_wait(waiter, self.number());
-            }
+        let functions = self.state().callbacks.functions(callback.py());
+        let remove = |function: &Py<PyAny>| self.state().callbacks.remove(function);
+        let removed = remove_equal(functions, callback, remove)?;
+        for waiter in removed.iter().filter_map(|entry| entry.edge) {
+            self.engine.get().forget_wait(waiter, self.number());
         }
-        Ok(removed)
+        Ok(removed.len())
     }
 
     #[pyo3(signature = (reason = None, *, msg = None))]
@@ -133,16 +126,7 @@ impl Run {
     }
 
     fn exception(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let outcome = {
-            let mut state = self.state();
-            state.unretrieved = false;
-            if state.settled {
-                state.outcome.as_ref().map(|outcome| outcome.clone_ref(py))
-            } else {
-                None
-            }
-        };
-        match outcome {
+        match self.look(py, true) {
             None => Err(self.pending(py)),
             Some(Outcome::Value(_)) => Ok(py.None()),
             Some(Outcome::Error(error, trace)) => {

@@ -179,12 +179,8 @@ impl Run {
 
     /// The value or the exception of a run that has ended, whether its loop knows yet or not.
     fn take(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let outcome = {
-            let mut state = self.state();
-            state.unretrieved = false;
-            state.outcome.as_ref().map(|outcome| outcome.clone_ref(py))
-        };
-        outcome.map_or_else(|| Err(self.pending(py)), |outcome| outcome.get(py))
+        self.look(py, false)
+            .map_or_else(|| Err(self.pending(py)), |outcome| outcome.get(py))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

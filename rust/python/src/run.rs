@@ -231,18 +231,20 @@ impl Run {
         Waiter::notify(waiter, None);
     }
 
+    /// The outcome, which counts as seen from now on; with `settled`, only if the loop knows it.
+    pub fn look(&self, py: Python<'_>, settled: bool) -> Option<Outcome> {
+        let mut state = self.state();
+        state.unretrieved = false;
+        if settled && !state.settled {
+            return None;
+        }
+        state.outcome.as_ref().map(|outcome| outcome.clone_ref(py))
+    }
+
     /// The value, or the exception the run ended with.
     pub fn value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let outcome = {
-            let mut state = self.state();
-            state.unretrieved = false;
-            if state.settled {
-                state.outcome.as_ref().map(|outcome| outcome.clone_ref(py))
-            } else {
-                None
-            }
-        };
-        outcome.map_or_else(|| Err(self.pending(py)), |outcome| outcome.get(py))
+        self.look(py, true)
+            .map_or_else(|| Err(self.pending(py)), |outcome| outcome.get(py))
     }
 
     pub fn pending(&self, py: Python<'_>) -> PyErr {

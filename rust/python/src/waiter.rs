@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::bridge::{Bridge, Callback, Completion};
-use crate::callbacks::Callbacks;
+use crate::callbacks::{Callbacks, remove_equal};
 use crate::finish::cancel_run;
 use crate::outcome::cancelled;
 use crate::run::{CancelledBy, Run};
@@ -172,15 +172,9 @@ impl Waiter {
     }
 
     fn remove_done_callback(&self, callback: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let py = callback.py();
-        let functions = self.state().callbacks.functions(py);
-        let mut removed = 0;
-        for function in functions {
-            if function.bind(py).eq(callback)? {
-                removed += usize::from(self.state().callbacks.remove(&function).is_some());
-            }
-        }
-        Ok(removed)
+        let functions = self.state().callbacks.functions(callback.py());
+        let remove = |function: &Py<PyAny>| self.state().callbacks.remove(function);
+        Ok(remove_equal(functions, callback, remove)?.len())
     }
 
     /// The awaiting task is cancelled: the run is cancelled with it.
