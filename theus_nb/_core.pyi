@@ -137,13 +137,6 @@ class Run:
     def outputs(self) -> dict[str, Any]:
         """What it committed by path; or would have, after a `NotebookConflictError`."""
     @property
-    def call(self) -> tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None:
-        """``(args, kwargs, setup)`` for a worker; None without any, and after the end."""
-    @call.setter
-    def call(
-        self, call: tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None
-    ) -> None: ...
-    @property
     def cancel_requested(self) -> bool:
         """Whether somebody asked for its end."""
     @property
@@ -264,11 +257,22 @@ class Lane:
     @property
     def queue(self) -> WorkQueue:
         """The queue."""
-    def take(self) -> tuple[Callable[..., Any], Run] | None:
+    def take(
+        self,
+    ) -> (
+        tuple[
+            Callable[..., Any],
+            Run,
+            Any,
+            tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
+        ]
+        | None
+    ):
         """Wait for the next run and mark it running; the interpreter is free meanwhile.
 
         Returns:
-            ``Context.run`` of its context, and the run; None when the thread is to leave.
+            ``Context.run`` of its context, the run, its process, and its
+            ``(args, kwargs, setup)`` if there are any; None when the thread is to leave.
         """
 
 @final

@@ -14,7 +14,7 @@ from theus_nb.decorator import find
 from theus_nb.endings import Endings
 from theus_nb.errors import DeadlockError, SessionError
 from theus_nb.guard import PLAIN
-from theus_nb.lanes import WorkerLanes, bridge_for
+from theus_nb.lanes import Call, WorkerLanes, bridge_for
 from theus_nb.outputs import collect
 from theus_nb.process import Process
 
@@ -38,7 +38,7 @@ else:
     current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-_NO_CALL: Final[tuple[tuple[Any, ...], dict[str, Any], None]] = ((), {}, None)
+_NO_CALL: Final[Call] = ((), {}, None)
 
 
 class Handle:
@@ -146,21 +146,26 @@ class Dispatcher:
         """Take a run back whose await was refused: it leaves no trace."""
         self.engine.withdraw(run, error)
 
-    def execute(self, run: Run, begun: tuple[dict[str, object] | None] | None = None) -> None:
+    def execute(
+        self,
+        run: Run,
+        process: Process,
+        call: Call | None,
+        begun: tuple[dict[str, object] | None] | None = None,
+    ) -> None:
         """Execute one run in the worker thread that took it, and end it.
 
         Args:
-            run: The run; its arguments are in ``run.call``.
+            run: The run.
+            process: Its process.
+            call: Its arguments and what to call before the body, if there are any.
             begun: Its inputs, if it has been started already.
         """
-        if run.has_ended:
-            return  # between being taken and being looked at
-        args, kwargs, setup = run.call or _NO_CALL
+        args, kwargs, setup = call or _NO_CALL
         access: Access | None = None
         try:
             if setup is not None:
                 setup()
-            process: Process = run.process
             if begun is not None:
                 reads = begun[0]
             else:
@@ -171,8 +176,10 @@ class Dispatcher:
             if awaits(process, value):
                 run.bridge.post(self._continue_on_loop, run, access, value)
                 access = None
-                return
-            self._commit(run, access, value)
+            elif process.is_plain and access.violation is None and type(value) in PLAIN:
+                self.engine.finish(run, value)
+            else:
+                self._commit(run, access, value)
         except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
             self.endings.fail(run, error)
         finally:
@@ -248,7 +255,7 @@ class Dispatcher:
             lane,
         )
 
-    async def run(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, C901
+    async def run(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, C901, PLR0912
         """Run a process and return its function's value.
 
         The run is submitted at the first step of this coroutine. An async process is awaited in
@@ -283,7 +290,12 @@ class Dispatcher:
         if type(process) is not Process:
             process, admitted = self._resolve(process)
         if not process.on_loop:
-            return await self._in_worker(process, args, kwargs)
+            submitted = self.submit(process, args, kwargs)
+            try:
+                return await submitted
+            except DeadlockError as error:
+                self.engine.withdraw(submitted, error)  # refused: it leaves no trace
+                raise
         run, started, reads = admitted or self.admit(process, True, True)  # noqa: FBT003 - see there
         access = token = None
         try:
@@ -294,7 +306,7 @@ class Dispatcher:
             value = process.fn(Context(access), *args, **kwargs)
             if process.is_async or awaits(process, value):
                 value = await value
-            if process.is_plain and access.violation is None:
+            if process.is_plain and access.violation is None and type(value) in PLAIN:
                 self.engine.finish(run, value)
             else:
                 self._commit(run, access, value)
@@ -317,16 +329,6 @@ class Dispatcher:
         if type(process) is Handle:
             return process.process, process.admitted
         return find(self.registry, process), None
-
-    async def _in_worker(
-        self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:  # noqa: ANN401 - the function's own value
-        run = self.submit(process, args, kwargs)
-        try:
-            return await run
-        except DeadlockError as error:
-            self.withdraw(run, error)
-            raise
 
     async def _inputs(self, run: Run) -> dict[str, object] | None:
         """Wait until a run's inputs are there and start it; raise if they never will be."""

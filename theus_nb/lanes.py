@@ -6,14 +6,17 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import Bridge, Lane, Run, WorkQueue
 
 if TYPE_CHECKING:
     import asyncio
 
-Execute = Callable[[Run], None]
+Call = tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None]
+"""Arguments after the context, by position and by name, and what to call before the body."""
+
+Execute = Callable[[Run, Any, Call | None], None]
 
 _here: Final = threading.local()
 
@@ -41,14 +44,14 @@ def _serve(lane: Lane, execute: Execute) -> None:
     _here.lane = lane
     take = lane.take
     while (job := take()) is not None:
-        enter, run = job
+        enter, run, process, call = job
         try:
-            enter(execute, run)
+            enter(execute, run, process, call)
         except BaseException as error:  # noqa: BLE001 - a lane survives whatever a body raises
             report = (type(error), error, error.__traceback__, threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(report))
         # A lane that waits must not keep the last run's values alive.
-        del job, enter, run
+        del job, enter, run, process, call
 
 
 class WorkerLanes:

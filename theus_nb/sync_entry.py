@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import current
-from theus_nb.errors import DeadlockError, SyncEntryError
+from theus_nb.errors import DeadlockError, SessionError, SyncEntryError
 from theus_nb.lanes import current_lane
 
 if TYPE_CHECKING:
@@ -56,7 +56,13 @@ def _without_loop(
     lane = current_lane()
     if lane is not None and not process.on_loop:
         return _inline(dispatcher, lane, process, args, kwargs)
-    run = dispatcher.start(process, args, kwargs)
+    try:
+        run = dispatcher.start(process, args, kwargs)
+    except SessionError:
+        if not home.is_closed():
+            raise
+        # The loop ended between the two looks: this thread is on its own now.
+        return asyncio.run(session.run(process, *args, **kwargs))
     try:
         run.begin_wait()
     except DeadlockError as error:
@@ -77,9 +83,9 @@ def _inline(
     run, started, reads = dispatcher.admit(process, True, lane=lane.name)  # noqa: FBT003 - see there
     _block(run, lane, lambda: run.ready or run.has_ended)
     if not run.has_ended:
-        run.call = (args, kwargs, None)
         begun = (reads,) if started else None
-        contextvars.copy_context().run(dispatcher.execute, run, begun)
+        call = (args, kwargs, None)
+        contextvars.copy_context().run(dispatcher.execute, run, process, call, begun)
     _block(run, lane, lambda: run.has_ended)  # a notebook commit happens on the main thread
     return run.take()
 

@@ -14,7 +14,7 @@ AT_ONCE = 2
 
 HEAD = """
     import asyncio, contextlib, sys, threading, time
-    from theus_nb.errors import RunCancelledError
+    from theus_nb.errors import RunCancelledError, SessionClosedError
     from theus_nb.decorator import process
     from theus_nb.session import Session
 
@@ -101,7 +101,7 @@ SITUATIONS = {
             theus = Session(workers=2)
             KEEP.append(theus)
             def call():
-                with contextlib.suppress(RunCancelledError):
+                with contextlib.suppress(RunCancelledError, SessionClosedError):
                     theus.run_sync(sleep)
             for _ in range(3):
                 threading.Thread(target=call, daemon=True).start()

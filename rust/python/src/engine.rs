@@ -219,7 +219,7 @@ impl Engine {
         call: Option<Py<PyAny>>,
         parent: Option<PyRef<'_, Run>>,
     ) -> PyResult<Py<Run>> {
-        let context = copy_context(slf.py())?;
+        let context = Mutex::new(Some(copy_context(slf.py())?));
         let lane = Lane::Worker { queue, context };
         let run = Self::new_run(slf, process, bridge, lane, call, None)?;
         admit::admit(slf, &definition.0, &run, parent.map(|p| p.number()), false)?;

@@ -103,17 +103,6 @@ impl Run {
         outputs.unwrap_or_else(|| PyDict::new(py).unbind())
     }
 
-    /// `(args, kwargs, setup)` as submitted; None for a run on the loop, or one that has ended.
-    #[getter]
-    fn call(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.state().call.as_ref().map(|call| call.clone_ref(py))
-    }
-
-    #[setter]
-    fn set_call(&self, call: Option<Py<PyAny>>) {
-        let _old = std::mem::replace(&mut self.state().call, call);
-    }
-
     #[getter]
     fn cancel_requested(&self) -> bool {
         self.state().cancel.is_some()

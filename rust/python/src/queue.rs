@@ -173,6 +173,10 @@ pub struct Lane {
 /// How long a thread may go on taking runs without letting the interpreter go.
 const HOLD: Duration = Duration::from_micros(200);
 
+/// `Context.run`, the run, its process, and `(args, kwargs, setup)` if there are any: all that a
+/// worker needs to know, in one crossing.
+type Job = (Py<PyAny>, Py<Run>, Py<PyAny>, Option<Py<PyAny>>);
+
 #[pymethods]
 impl Lane {
     #[new]
@@ -207,9 +211,9 @@ impl Lane {
         self.queue.clone_ref(py)
     }
 
-    /// Waits for the next run and marks it running: `(enter, run)`, or None when it is time to
-    /// leave. The interpreter is free while waiting.
-    fn take(&self, py: Python<'_>) -> PyResult<Option<(Py<PyAny>, Py<Run>)>> {
+    /// Waits for the next run and marks it running; None when it is time to leave. The
+    /// interpreter is free while waiting.
+    fn take(&self, py: Python<'_>) -> PyResult<Option<Job>> {
         let last = self
             .running
             .lock()
@@ -234,12 +238,21 @@ impl Lane {
             if !run.get().start_on(&self.label) {
                 continue;
             }
-            if let RunLane::Worker { context, .. } = &run.get().lane {
+            let RunLane::Worker { context, .. } = &run.get().lane else {
+                continue;
+            };
+            let context = context
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(context) = context {
                 // Made now and not at submission: thousands of queued runs are fewer objects then.
                 let enter = context.getattr(py, intern!(py, "run"))?;
                 let held = run.clone_ref(py);
                 *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
-                return Ok(Some((enter, run)));
+                let process = run.get().process.clone_ref(py);
+                let call = run.get().state().call.take();
+                return Ok(Some((enter, run, process, call)));
             }
         }
     }

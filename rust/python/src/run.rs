@@ -33,10 +33,11 @@ pub enum CancelledBy {
 
 /// Where a run executes.
 pub enum Lane {
-    /// On a worker thread: the queue it goes to, and the context variables it runs with.
+    /// On a worker thread: the queue it goes to, and the context variables it runs with. The
+    /// worker takes the context out: it will hold the run's access, and that holds the run.
     Worker {
         queue: Py<WorkQueue>,
-        context: Py<PyAny>,
+        context: Mutex<Option<Py<PyAny>>>,
     },
     /// On the event loop, in a task of the caller's.
     Loop,
@@ -272,7 +273,10 @@ impl Run {
         visit.call(&self.bridge)?;
         if let Lane::Worker { queue, context } = &self.lane {
             visit.call(queue)?;
-            visit.call(context)?;
+            // See below about the lock.
+            if let Ok(context) = context.try_lock() {
+                visit.call(&*context)?;
+            }
         }
         // See Waiter: a lock held by this very thread only postpones the collection.
         let Ok(state) = self.state.try_lock() else {
