@@ -1,9 +1,12 @@
 //! Versions come in: mid-run, at the end of a run, from outside.
 
+use std::sync::Arc;
+
 use super::Scheduler;
 use super::runs::Run;
 use super::slots::{Content, Slot};
 use super::types::{Cause, Effects, End, Ticket};
+use crate::contract::Contract;
 use crate::error::{Error, Refused};
 use crate::path::NodeId;
 use crate::place::Place;
@@ -52,11 +55,14 @@ impl<V: Clone> Scheduler<V> {
             return Ok(effects);
         };
         let (place, standing) = (run.next_inside(), run.place.clone());
+        let contract = Arc::clone(&run.contract);
         let waiters = std::mem::take(&mut run.waiters);
-        for &(node, _) in &writes {
+        let written: Vec<_> = writes.iter().map(|&(node, _)| node).collect();
+        for &node in &written {
             self.keep_promises(node, &standing);
         }
         self.write(&place, writes, &mut effects);
+        self.renew(&contract, &written, &place, &mut effects);
         let mut queue = Vec::new();
         self.release(ticket, waiters, &mut queue);
         self.wake(queue, &mut effects);
@@ -104,14 +110,7 @@ impl<V: Clone> Scheduler<V> {
                 let place = run.final_place();
                 let written: Vec<_> = writes.iter().map(|&(node, _)| node).collect();
                 self.write(&place, writes, &mut effects);
-                for &(output, _) in &run.contract.outputs {
-                    if written
-                        .iter()
-                        .any(|&node| self.store.paths.covers(output, node))
-                    {
-                        self.heal(output, &place, &mut effects);
-                    }
-                }
+                self.renew(&run.contract, &written, &place, &mut effects);
             }
             End::Failed(cause) => {
                 self.fail_outputs(ticket, &run, Cause::Failed(cause), &mut effects);
@@ -183,24 +182,28 @@ impl<V: Clone> Scheduler<V> {
         }
     }
 
-    /// Lifts the failure marks at an output that a run has written, at the path or beneath it.
-    ///
-    /// A value at the path itself would hide them anyway; of a path with children only the values beneath are written.
-    fn heal(&mut self, output: NodeId, place: &Place, effects: &mut Effects<V>) {
-        let mut index = self.store.node(output).settled_before(Some(place));
-        while self.store.node(output).failed > 0 && index > 0 {
-            index -= 1;
-            if self.store.node(output).settled[index].is_failed()
-                && let Some(content) = self.store.remove(output, index)
-            {
-                effects.drop_content(content);
+    /// Notes that outputs of which only what is beneath them was written have been written again.
+    fn renew(
+        &mut self,
+        contract: &Contract,
+        written: &[NodeId],
+        place: &Place,
+        effects: &mut Effects<V>,
+    ) {
+        for &(output, _) in &contract.outputs {
+            let paths = &self.store.paths;
+            let beneath = |&node: &NodeId| node != output && paths.covers(output, node);
+            if written.iter().any(beneath) && !written.contains(&output) {
+                let slot = Slot::new(place.clone(), effects.version, Content::Renewed);
+                self.store.settle(output, slot);
+                self.prune_renewed(output, place, effects);
             }
         }
     }
 
     fn write(&mut self, place: &Place, writes: Vec<(NodeId, V)>, effects: &mut Effects<V>) {
         for (index, (node, value)) in writes.into_iter().enumerate() {
-            let newest = self.store.versions(node, None).next();
+            let newest = self.store.deciding(node, None);
             if newest.is_some_and(|(_, slot)| slot.place > *place) {
                 effects.superseded.push(index);
             }

@@ -75,6 +75,15 @@ impl<V: Clone> Scheduler<V> {
         }
     }
 
+    /// To be called when a renewal was put in. Unlike other versions it may be of no use at all once the marks before it
+    /// are gone, so it is looked at last.
+    pub(crate) fn prune_renewed(&mut self, node: NodeId, place: &Place, effects: &mut Effects<V>) {
+        let at = self.store.node(node).settled_before(Some(place));
+        self.prune_before(node, at, effects);
+        let at = self.store.node(node).settled_before(Some(place));
+        self.prune_slot(node, at, effects);
+    }
+
     /// Looks at the versions before position `end`, back to the first that already hid all before it.
     fn prune_before(&mut self, node: NodeId, end: usize, effects: &mut Effects<V>) {
         for at in (0..end).rev() {
@@ -115,7 +124,15 @@ impl<V: Clone> Scheduler<V> {
         let Some(slot) = here.settled.get(at) else {
             return Fate::Needed;
         };
-        // A failure hides an earlier failure, but no value: it can be accepted away.
+        if slot.is_renewal() {
+            // Needed as long as the path may still fail at an earlier place.
+            let earlier = self.runs.in_order().next().and_then(|at| {
+                let first = &self.runs.get(at)?.place;
+                (*first < slot.place).then_some(at)
+            });
+            return earlier.map_or(Fate::Dead, |at| Fate::NeededBy(at, slot.place.clone()));
+        }
+        // A failure, or a renewal, hides an earlier failure, but no value: a failure can be accepted away.
         let hides = |next: &&Slot<V>| next.is_cover() || slot.is_failed();
         let mut next = here
             .settled
@@ -145,7 +162,7 @@ impl<V> Effects<V> {
         match content {
             Content::Committed(value) => self.garbage.push(value),
             Content::Failed(cause) => self.discard(cause),
-            Content::Absent => {}
+            Content::Absent | Content::Renewed => {}
         }
     }
 }

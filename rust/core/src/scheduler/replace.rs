@@ -55,7 +55,16 @@ impl<V: Clone> Scheduler<V> {
         for (pins, left) in pins {
             self.prune_pinned(pins, &left, &mut effects);
         }
-        self.wake(behind.waiting, &mut effects);
+        // A mid-run commit may have freed somebody of whom it is noticed only when the run he was blocked on ends; that
+        // one now stands behind him, and may come to wait for him in turn.
+        let mut queue = Vec::new();
+        for &ticket in &behind.waiting {
+            let run = self.runs.get_mut(ticket);
+            let waiters = run.map(|run| std::mem::take(&mut run.waiters));
+            self.release(ticket, waiters.unwrap_or_default(), &mut queue);
+        }
+        queue.extend(behind.waiting);
+        self.wake(queue, &mut effects);
         admitted.effects = effects.sorted();
         Ok(admitted)
     }

@@ -97,12 +97,16 @@ impl<V: Clone> Scheduler<V> {
                 Step::Pending(promise) if self.never_waits(run, promise.writer) => {}
                 // If it stays unwritten, the walk is made again when its writer has ended.
                 Step::Pending(promise) => return Verdict::Wait(promise.writer),
-                Step::Settled(slot) => {
-                    return match &slot.content {
-                        Content::Failed(cause) => Verdict::Doomed(at, cause),
-                        Content::Committed(_) | Content::Absent => Verdict::Clear,
-                    };
-                }
+                Step::Settled(slot) => match &slot.content {
+                    Content::Failed(cause)
+                        if self.store.counts(at, &slot.place, Some(&run.place)) =>
+                    {
+                        return Verdict::Doomed(at, cause);
+                    }
+                    // Written again since, but perhaps not everything that stands before.
+                    Content::Failed(_) | Content::Renewed => {}
+                    Content::Committed(_) | Content::Absent => return Verdict::Clear,
+                },
             }
         }
         Verdict::Clear

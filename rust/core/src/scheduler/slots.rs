@@ -17,6 +17,9 @@ pub(crate) enum Content<V> {
     Absent,
     /// A run that had to write here failed. The versions before it stay: the mark can be accepted away.
     Failed(Cause<V>),
+    /// A run that declared this path succeeded, and wrote beneath it: the path was written again, so failure marks here
+    /// that stand before this do not count any more. A value at the path itself hides them without that.
+    Renewed,
 }
 
 /// One settled version.
@@ -40,15 +43,19 @@ impl<V> Slot<V> {
         matches!(self.content, Content::Failed(_))
     }
 
+    pub(crate) const fn is_renewal(&self) -> bool {
+        matches!(self.content, Content::Renewed)
+    }
+
     /// Whether it hides everything before it, at its path and beneath.
     pub(crate) const fn is_cover(&self) -> bool {
-        !self.is_failed()
+        matches!(self.content, Content::Committed(_) | Content::Absent)
     }
 
     pub(crate) const fn value(&self) -> Option<&V> {
         match &self.content {
             Content::Committed(value) => Some(value),
-            Content::Absent | Content::Failed(_) => None,
+            Content::Absent | Content::Failed(_) | Content::Renewed => None,
         }
     }
 }

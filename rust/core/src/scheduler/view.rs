@@ -76,7 +76,7 @@ impl<V: Clone> Scheduler<V> {
             Found::Exact(node) => (node, true),
             Found::Above(node) => (node, false),
         };
-        if let Some((at, slot)) = self.store.versions(node, None).next()
+        if let Some((at, slot)) = self.store.deciding(node, None)
             && let Some(failed) = self.failure(at, slot)
         {
             return failed;
@@ -149,8 +149,14 @@ impl<V: Clone> Scheduler<V> {
             Vec::new()
         };
         for at in failed {
+            // Marks before the newest value, or removal, are history: some unfinished run may still stand there.
+            let cover = self
+                .store
+                .versions(at, None)
+                .find_map(|(_, slot)| slot.is_cover().then(|| slot.place.clone()));
             while let Some(index) = self.store.node(at).settled.len().checked_sub(1) {
-                if !self.store.node(at).settled[index].is_failed() {
+                let slot = &self.store.node(at).settled[index];
+                if !slot.is_failed() || cover.as_ref().is_some_and(|cover| slot.place < *cover) {
                     break;
                 }
                 if let Some(Content::Failed(super::Cause::Failed(value))) =
@@ -162,7 +168,7 @@ impl<V: Clone> Scheduler<V> {
             accepted.paths.push(Arc::clone(self.store.paths.full(at)));
         }
         accepted.paths.sort_unstable();
-        let newest = self.store.versions(node, None).next();
+        let newest = self.store.deciding(node, None);
         if let Some((at, _)) = newest.filter(|(_, slot)| slot.is_failed()) {
             accepted.above = Some(Arc::clone(self.store.paths.full(at)));
         }

@@ -195,6 +195,27 @@ impl<V> Store<V> {
         })
     }
 
+    /// Whether a failure mark counts for who stands below a place: the path was not written again since.
+    pub(crate) fn counts(&self, node: NodeId, mark: &Place, below: Option<&Place>) -> bool {
+        let here = self.node(node);
+        let later = here.settled.range(..here.settled_before(below)).rev();
+        !later
+            .take_while(|slot| slot.place > *mark)
+            .any(Slot::is_renewal)
+    }
+
+    /// The version that decides what is at a node below a place: the newest at it or above it that hides what is before,
+    /// or a failure mark that counts.
+    pub(crate) fn deciding<'a>(
+        &'a self,
+        node: NodeId,
+        below: Option<&'a Place>,
+    ) -> Option<(NodeId, &'a Slot<V>)> {
+        self.versions(node, below).find(|&(at, slot)| {
+            slot.is_cover() || slot.is_failed() && self.counts(at, &slot.place, below)
+        })
+    }
+
     /// The newest value or removal at exactly `node` below a place.
     pub(crate) fn newest_cover(&self, node: NodeId, below: Option<&Place>) -> Option<&Slot<V>> {
         let here = self.node(node);

@@ -122,11 +122,8 @@ impl Harness {
             .collect();
         assert_eq!(found, failed);
         for (path, name) in PATHS.iter().enumerate() {
-            let newest = self
-                .model
-                .before(path, None)
-                .first()
-                .map(|version| version.content);
+            let newest = self.model.deciding(path, None);
+            let newest = newest.map(|version| version.content);
             let values = self.model.values(path, None);
             let beneath = (0..7)
                 .filter(|&at| covers(path, at))
@@ -235,7 +232,7 @@ pub fn as_input(input: usize, values: impl Iterator<Item = (usize, i64, u64)>) -
 fn value_of(content: Content) -> Option<i64> {
     match content {
         Content::Value(value) => Some(value),
-        Content::Absent | Content::Failed(_) => None,
+        Content::Absent | Content::Failed(_) | Content::Renewed => None,
     }
 }
 

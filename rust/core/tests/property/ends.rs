@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use theus_core::{End, Ticket};
 
 use crate::harness::Harness;
-use crate::model::{Content, Key, LEAVES, PATHS, State, Version, covers};
+use crate::model::{Content, Key, LEAVES, PATHS, Run, State, Version, covers};
 
 impl Harness {
     fn writes(&mut self, ticket: Ticket, choice: [u16; 4]) -> Vec<(usize, i64)> {
@@ -30,12 +30,8 @@ impl Harness {
     fn store(&mut self, writes: &[(usize, i64)], key: &Key, number: u64) -> Vec<usize> {
         let mut late = Vec::new();
         for (index, &(path, value)) in writes.iter().enumerate() {
-            if self
-                .model
-                .before(path, None)
-                .first()
-                .is_some_and(|version| version.key > *key)
-            {
+            let newest = self.model.deciding(path, None);
+            if newest.is_some_and(|version| version.key > *key) {
                 late.push(index);
             }
             self.committed.insert(value);
@@ -47,6 +43,11 @@ impl Harness {
             });
         }
         late
+    }
+
+    fn renew(&mut self, run: &Run, key: &Key, writes: &[(usize, i64)]) {
+        let written: Vec<_> = writes.iter().map(|&(path, _)| path).collect();
+        self.model.renew(run, key, &written);
     }
 
     pub fn commit(&mut self, ticket: Ticket, choice: [u16; 4]) {
@@ -70,10 +71,9 @@ impl Harness {
                 effects.garbage.remove(at);
             }
         } else {
-            assert_eq!(
-                effects.superseded,
-                self.store(&writes, &run.final_key(), ticket.0)
-            );
+            let key = run.final_key();
+            assert_eq!(effects.superseded, self.store(&writes, &key, ticket.0));
+            self.renew(&run, &key, &writes);
         }
         self.model.run_mut(ticket).state = State::Done;
         self.settle(&effects);
@@ -90,10 +90,12 @@ impl Harness {
             .map(|&(path, value)| (self.nodes[path], value))
             .collect();
         let effects = self.scheduler.publish(ticket, given).unwrap();
+        let key = run.inside(run.next);
         assert_eq!(
             effects.superseded,
-            self.store(&writes, &run.inside(run.next), effects.version)
+            self.store(&writes, &key, effects.version)
         );
+        self.renew(&run, &key, &writes);
         let run = self.model.run_mut(ticket);
         run.next += 1;
         for &(output, _) in &run.outputs {

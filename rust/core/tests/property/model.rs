@@ -22,6 +22,14 @@ pub enum Content {
     Value(i64),
     Absent,
     Failed(i64),
+    /// Written again beneath: failures here before this do not count.
+    Renewed,
+}
+
+impl Content {
+    pub fn is_cover(self) -> bool {
+        matches!(self, Self::Value(_) | Self::Absent)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -128,12 +136,27 @@ impl Model {
         found
     }
 
+    /// The newest version at `path` or above it that hides what is before, or is a failure not followed by a renewal.
+    pub fn deciding(&self, path: usize, key: Option<&Key>) -> Option<&Version> {
+        let renewed = |failure: &Version| {
+            self.versions.iter().any(|later| {
+                later.content == Content::Renewed
+                    && later.path == failure.path
+                    && later.key > failure.key
+                    && key.is_none_or(|key| later.key < *key)
+            })
+        };
+        let decides = |version: &&Version| match version.content {
+            Content::Value(_) | Content::Absent => true,
+            Content::Failed(_) => !renewed(version),
+            Content::Renewed => false,
+        };
+        self.before(path, key).into_iter().find(decides)
+    }
+
     fn judge_path(&self, path: usize, run: &Run) -> Verdict {
         let key = run.key();
-        let newest = self
-            .before(path, Some(&key))
-            .first()
-            .map(|version| (*version).clone());
+        let newest = self.deciding(path, Some(&key)).cloned();
         let open = |other: &&Run, output: usize| {
             covers(output, path)
                 && other.key() < key
@@ -246,7 +269,7 @@ impl Model {
             let versions = self.before(leaf, key);
             let settled = versions
                 .into_iter()
-                .find(|version| !matches!(version.content, Content::Failed(_)))?;
+                .find(|version| version.content.is_cover())?;
             matches!(settled.content, Content::Value(_)).then(|| (leaf, settled.clone()))
         });
         newest.collect()
@@ -255,9 +278,7 @@ impl Model {
     /// The paths that are failed at present: the newest of all that stands at or above them is their own mark.
     pub fn failed(&self, path: usize) -> Option<i64> {
         let mut versions = self.before(path, None).into_iter();
-        let own = versions.find(|version| {
-            version.path == path || !matches!(version.content, Content::Failed(_))
-        })?;
+        let own = versions.find(|version| version.path == path || version.content.is_cover())?;
         match own.content {
             Content::Failed(cause) => Some(cause),
             _ => None,
@@ -278,12 +299,30 @@ impl Model {
         }
     }
 
+    /// Notes which outputs were written again by writes beneath them.
+    pub fn renew(&mut self, run: &Run, key: &Key, written: &[usize]) {
+        for &(output, _) in &run.outputs {
+            let beneath = written
+                .iter()
+                .any(|&path| path != output && covers(output, path));
+            if beneath && !written.contains(&output) {
+                self.versions.push(Version {
+                    key: key.clone(),
+                    path: output,
+                    content: Content::Renewed,
+                    number: run.ticket.0,
+                });
+            }
+        }
+    }
+
     pub fn accept(&mut self, path: usize) -> Vec<usize> {
         let beneath = (0..PATHS.len()).filter(|&at| covers(path, at));
         let marked: Vec<usize> = beneath.filter(|&at| self.failed(at).is_some()).collect();
         for &at in &marked {
             let value = |version: &&Version| {
-                version.path == at && !matches!(version.content, Content::Failed(_))
+                covers(version.path, at) && version.content.is_cover()
+                    || version.path == at && version.content == Content::Renewed
             };
             let last = self
                 .versions
@@ -298,13 +337,16 @@ impl Model {
         marked
     }
 
-    /// The versions somebody may still read: those without a successor, or with an unfinished run before it.
+    /// The versions somebody may still read: those without a successor, or with an unfinished run before it; and renewals
+    /// as long as an unfinished run before them may fail.
     pub fn kept(&self) -> impl Iterator<Item = &Version> {
         self.versions.iter().filter(|version| {
+            if version.content == Content::Renewed {
+                return self.unfinished().any(|run| run.key() < version.key);
+            }
             let failed = matches!(version.content, Content::Failed(_));
             let hides = |next: &&Version| {
-                let successor = !matches!(next.content, Content::Failed(_))
-                    || (failed && next.path == version.path);
+                let successor = next.content.is_cover() || (failed && next.path == version.path);
                 next.key > version.key && covers(next.path, version.path) && successor
             };
             let next = self
