@@ -294,7 +294,7 @@ class Dispatcher:
             try:
                 return await submitted
             except DeadlockError as error:
-                self.engine.withdraw(submitted, error)  # refused: it leaves no trace
+                self.withdraw(submitted, error)
                 raise
         run, started, reads = admitted or self.admit(process, True, True)  # noqa: FBT003 - see there
         access = token = None
@@ -310,8 +310,11 @@ class Dispatcher:
                 self.engine.finish(run, value)
             else:
                 self._commit(run, access, value)
-        except asyncio.CancelledError:
-            raise self.endings.cancelled_here(run) from None
+        except asyncio.CancelledError as error:
+            seen = self.endings.cancelled_here(run, error)
+            if seen is error:
+                raise
+            raise seen from None
         except BaseException as error:
             self.endings.fail(run, error, reported=admitted is None)
             raise

@@ -147,7 +147,7 @@ class Endings:
             )
         self.engine.fail(run, strip_frames(error), reported=reported)
 
-    def cancelled_here(self, run: Run) -> BaseException:
+    def cancelled_here(self, run: Run, error: asyncio.CancelledError) -> BaseException:
         """End a run whose coroutine was cancelled; return what its awaiter is to see.
 
         A run cancelled by its owner raises `RunCancelledError`, and the task that awaited it is
@@ -158,7 +158,7 @@ class Endings:
         failure = run.failure()
         if failure is not None and self.forgive(run) == 0:
             return failure
-        return asyncio.CancelledError()
+        return error
 
     def forgive(self, run: Run) -> int:
         """Take back the cancellation that a run's owner asked for; return how many remain."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import logging
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +127,17 @@ def _refuse_inside_async(process: Process) -> None:
 _pumping = threading.local()
 
 
+@functools.cache
+def _say_once() -> None:
+    """Say what entering the loop twice costs; there is no way back in this process."""
+    if sys.version_info < (3, 14):
+        logging.getLogger(__name__).warning(
+            "theus.run_sync enters the running event loop a second time (nest-asyncio2): from now "
+            "on tasks are two to three times slower in this process. 'await theus.run(...)' does "
+            "without."
+        )
+
+
 def _reenter(
     session: Session,
     loop: asyncio.AbstractEventLoop,
@@ -142,6 +156,7 @@ def _reenter(
 
     try:
         nest_asyncio2.apply(loop)
+        _say_once()
     except ValueError as error:
         msg = (
             f"run_sync({process.name!r}): the running loop ({type(loop).__module__}) cannot be "

@@ -349,3 +349,18 @@ async def test_the_lane_of_an_abandoned_thread_is_replaced(theus: Session) -> No
     assert await theus.run(read) is None  # needs a lane, while the abandoned ones still block
     for gate in gates:
         gate.open()
+
+
+@on_loop
+async def test_the_message_of_a_cancelled_task_reaches_its_await(theus: Session) -> None:
+    gate = Gate()
+
+    @process
+    async def waits(_ctx: Context) -> None:
+        await gate.wait()
+
+    task = asyncio.create_task(theus.run(waits))
+    await asyncio.sleep(0)
+    task.cancel("the reason")
+    with pytest.raises(asyncio.CancelledError, match="the reason"):
+        await task

@@ -11,11 +11,11 @@ import pytest
 
 from tests.unit.support import Gate, on_loop, reported, settled
 from theus_nb.decorator import process
+from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from theus_nb.context import Context
     from theus_nb.run import Run
-    from theus_nb.session import Session
 
 
 class Value:
@@ -112,6 +112,23 @@ async def test_a_cycle_of_run_and_value_is_collected(theus: Session) -> None:
     del run, holder
     await settled()
     assert [ref() for ref in refs] == [None, None]
+
+
+def test_a_finished_run_needs_no_collector() -> None:
+    async def main() -> None:
+        async with Session(workers=1) as theus:
+            first = theus.start(quick, Value())
+            watched = weakref.ref(await first), weakref.ref(first)
+            del first
+            await theus.start(quick)  # the only worker has let go of the run before this one
+            assert [reference() for reference in watched] == [None, None]
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()
 
 
 @on_loop

@@ -48,7 +48,7 @@ def format_seconds(seconds: float | None) -> str:
 
 def _process_row(process: Process) -> tuple[str, ...]:
     contract = process.contract
-    lane = "loop" if process.is_async else process.lane
+    lane = "loop" if process.on_loop else "cell" if process.lane == "cell" else "worker"
     inputs = "(open)" if contract.is_open else ", ".join(map(str, contract.inputs))
     outputs = "(open)" if contract.is_open else ", ".join(map(str, contract.outputs))
     return process.name, lane, inputs, outputs, ", ".join(contract.side_effects)
