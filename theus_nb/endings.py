@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.contract import grants
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from theus_nb.registry import Registry
 
 _PACKAGE: Final = str(pathlib.Path(__file__).parent)
+
+
+_COMPLAINT: Final = re.compile(
+    r"no (running|current) event loop|(same|main|different|another) thread|signal only works",
+    re.IGNORECASE,
+)
+"""How asyncio, sqlite3, signal and others complain about the thread they are called in."""
+
+
+def minds_its_thread(error: BaseException) -> bool:
+    """Tell whether an exception complains about the thread in which something was called."""
+    try:
+        return _COMPLAINT.search(str(error)) is not None
+    except Exception:  # noqa: BLE001 - an exception whose text fails says nothing about threads
+        return False
 
 
 def strip_frames(error: BaseException) -> BaseException:
@@ -144,6 +160,11 @@ class Endings:
         if declared and not _declares(declared, error):
             error.add_note(
                 f"process {run.name!r} does not declare {type(error).__name__} among its errors"
+            )
+        if run.process.kind == "function" and run.lane != "loop" and minds_its_thread(error):
+            error.add_note(
+                f"process {run.name!r} ran in a worker thread; code that needs the main thread or "
+                'its event loop runs there with @process(..., lane="loop")'
             )
         self.engine.fail(run, strip_frames(error), reported=reported)
 

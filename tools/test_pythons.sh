@@ -70,6 +70,8 @@ for version in $SUPPORTED; do
     tested+=" $version"
     (
         cd ".venv-$version/project"
+        # IPython takes it for the environment it is in, and warns that it is another one.
+        unset VIRTUAL_ENV
         # A folder that is not there yet is no failure.
         folders=$(find tests -mindepth 1 -maxdepth 1 -name unit -o -name kernel | sort -r)
         # shellcheck disable=SC2086 # one argument per folder

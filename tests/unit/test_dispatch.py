@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
@@ -50,6 +51,15 @@ async def test_an_async_process_runs_in_the_caller_s_task(theus: Session) -> Non
 
     assert await theus.run(task) is asyncio.current_task()
     assert await theus.start(task) is not asyncio.current_task()
+
+
+@on_loop
+async def test_run_is_an_ordinary_async_def(theus: Session) -> None:
+    assert inspect.iscoroutinefunction(theus.run)
+    coroutine = theus.run(where)
+    assert inspect.iscoroutine(coroutine)
+    coroutine.close()
+    assert list(theus.runs) == []  # never awaited, never submitted
 
 
 @on_loop
@@ -220,6 +230,23 @@ async def test_sync_code_on_the_loop_knowingly(theus: Session) -> None:
     assert await theus.start(knowingly) is here
     assert await theus.run(where.options(lane="loop")) is here
     assert theus.runs[-1].lane == "loop"
+
+
+@on_loop
+async def test_an_object_bound_to_its_thread_suggests_the_loop(theus: Session) -> None:
+    import sqlite3  # noqa: PLC0415 - the classic of thread-bound objects
+
+    connection = sqlite3.connect(":memory:")
+
+    @process
+    def query(_ctx: Context) -> object:
+        return connection.execute("select 1").fetchone()
+
+    with pytest.raises(sqlite3.ProgrammingError) as caught:
+        await theus.run(query)
+    assert 'lane="loop"' in "".join(getattr(caught.value, "__notes__", []))
+    assert await theus.run(query.options(lane="loop")) == (1,)
+    connection.close()
 
 
 @on_loop

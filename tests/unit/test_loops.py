@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -242,3 +243,14 @@ def test_two_sessions_on_one_loop() -> None:
 
 def test_a_debugging_loop_has_nothing_to_say() -> None:
     asyncio.run(in_session(), debug=True)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks became eager in Python 3.12")
+def test_a_loop_whose_tasks_are_eager() -> None:
+    def factory() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loop.set_task_factory(getattr(asyncio, "eager_task_factory", None))
+        return loop
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(in_session())

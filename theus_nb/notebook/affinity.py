@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from theus_nb.endings import minds_its_thread
 
 if TYPE_CHECKING:
     import types
-
-_COMPLAINT: Final = re.compile(
-    r"no (running|current) event loop|(same|main|different|another) thread|signal only works",
-    re.IGNORECASE,
-)
-"""How asyncio, sqlite3, signal and others complain about the thread they are called in."""
 
 
 class AffinityHint:
@@ -37,7 +32,7 @@ class AffinityHint:
     ) -> None:
         if error is None or threading.current_thread() is threading.main_thread():
             return
-        if _COMPLAINT.search(str(error)):
+        if minds_its_thread(error):
             error.add_note(
                 f"process {self._process!r} ran in a worker thread; code that needs the main "
                 "thread or its event loop runs there with --lane loop on the magic line"
