@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 RECORDS: Final = 1_000
 """How many finished runs a session remembers, without their values."""
 
-
 Admitted = tuple["Run", bool, "dict[str, object] | None"]
 
 if sys.version_info >= (3, 12):
@@ -36,7 +35,6 @@ if sys.version_info >= (3, 12):
 else:
     # The public function is written in Python there and asks for the running loop once more.
     current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
-
 
 _NO_CALL: Final[Call] = ((), {}, None)
 
@@ -224,6 +222,7 @@ class Dispatcher:
     def admit(
         self,
         process: Process,
+        parent: Access | None,
         awaited: bool,  # noqa: FBT001 - positional, because every run passes here
         in_task: bool = False,  # noqa: FBT001, FBT002 - likewise
         lane: str | None = None,
@@ -232,7 +231,8 @@ class Dispatcher:
 
         Args:
             process: The process.
-            awaited: Whether the process we are in waits for it.
+            parent: Access of the process we are in.
+            awaited: Whether that one waits for it.
             in_task: Whether it will run in the task we are in.
             lane: Name of the worker lane that executes it, if it is not the loop.
 
@@ -244,7 +244,6 @@ class Dispatcher:
             self.zone.sync(self.engine, process.layout.notebook_names)
         engine, definition = process.defined
         loop, bridge = _get_running_loop(), self._bridge
-        parent = current.get()
         return self.engine.admit(
             definition if engine is self.engine else self._define(process),
             process,
@@ -296,12 +295,13 @@ class Dispatcher:
             except DeadlockError as error:
                 self.withdraw(submitted, error)
                 raise
-        run, started, reads = admitted or self.admit(process, True, True)  # noqa: FBT003 - see there
+        parent = current.get()
+        run, started, reads = admitted or self.admit(process, parent, True, True)  # noqa: FBT003
         access = token = None
         try:
             if not started:
                 reads = await self._inputs(run)
-            access = Access(run, process, reads, current.get())
+            access = Access(run, process, reads, parent)
             token = current.set(access)
             value = process.fn(Context(access), *args, **kwargs)
             if process.is_async or awaits(process, value):
@@ -347,7 +347,7 @@ class Dispatcher:
         """Submit a process and return its handle at once, from any thread."""
         if not process.on_loop:
             return self.submit(process, args, kwargs)
-        admitted = self.admit(process, False)  # noqa: FBT003 - see there
+        admitted = self.admit(process, current.get(), False)  # noqa: FBT003 - see there
         run = admitted[0]
         loop = run.get_loop()
         if run.bridge is self.here():

@@ -83,7 +83,7 @@ def _inline(
     kwargs: dict[str, Any],
 ) -> Any:  # noqa: ANN401 - the function's own value
     """Execute a sync process in the worker thread we are in: a second one would only wait."""
-    run, started, reads = dispatcher.admit(process, True, lane=lane.name)  # noqa: FBT003 - see there
+    run, started, reads = dispatcher.admit(process, current.get(), True, lane=lane.name)  # noqa: FBT003 - see there
     _block(run, lane, lambda: run.ready or run.has_ended)
     if not run.has_ended:
         begun = (reads,) if started else None

@@ -11,6 +11,8 @@ from tests.property.model import LEAVES, Ending, Spec, covers, plain
 
 INPUTS: Final = (*LEAVES, "domain.all.c", "domain.all")
 OUTPUTS: Final = (*LEAVES, "domain.all.c")
+STEPS: Final = 32
+"""Choices drawn for a schedule; after them the first possible step is taken, which is in order."""
 ENDINGS: Final[tuple[Ending, ...]] = (
     *("ok",) * 9,
     "raise early",
@@ -105,13 +107,13 @@ def families(
 
 
 @st.composite
-def programs(draw: st.DrawFn, most: int = 7) -> Program:
+def programs(draw: st.DrawFn, least: int = 3, most: int = 8) -> Program:
     """Draw a whole program with its schedule."""
     unwritten = draw(st.lists(st.sampled_from(LEAVES), unique=True, max_size=2))
-    count = draw(st.integers(1, most))
+    count = draw(st.integers(least, most))
     return Program(
         {leaf: ["first"] for leaf in LEAVES if leaf not in unwritten},
         tuple(draw(specs(f"p{number}", INPUTS, OUTPUTS, top=True)) for number in range(count)),
-        tuple(draw(st.lists(st.integers(0, 255), max_size=24))),
+        tuple(draw(st.lists(st.integers(0, 255), min_size=STEPS, max_size=STEPS))),
         draw(st.integers(0, 2)),
     )

@@ -28,7 +28,7 @@ WORKERS = 32
 
 
 @settings(
-    max_examples=EXAMPLES or 150,
+    max_examples=EXAMPLES or 400,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

@@ -171,7 +171,7 @@ pub struct Lane {
 }
 
 /// How long a thread may go on taking runs without letting the interpreter go.
-const HOLD: Duration = Duration::from_micros(200);
+const HOLD: Duration = Duration::from_micros(500);
 
 /// `Context.run`, the run, its process, and `(args, kwargs, setup)` if there are any: all that a
 /// worker needs to know, in one crossing.
