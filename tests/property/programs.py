@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.property.model import LEAVES, Ending, Spec, covers, plain
 
 INPUTS: Final = (*LEAVES, "domain.all.c", "domain.all")
-OUTPUTS: Final = (*LEAVES, "domain.all.c")
+OUTPUTS: Final = (*LEAVES, "domain.all.c", "domain.all.c")  # the branch twice as often
 STEPS: Final = 32
 """Choices drawn for a schedule; after them the first possible step is taken, which is in order."""
 ENDINGS: Final[tuple[Ending, ...]] = (
@@ -63,7 +63,11 @@ def specs(
     if writes and draw(st.integers(0, 2)) == 2:  # an update, perhaps in place
         first = plain(writes[0])
         reads = (first + draw(st.sampled_from(("", "?"))), *(r for r in reads if plain(r) != first))
-    children = draw(families(name, reads, writes)) if top and draw(st.integers(0, 2)) == 2 else ()
+    children: tuple[Spec, ...] = ()
+    if top and writes and draw(st.integers(0, 2)) == 2:
+        if draw(st.booleans()):  # it watches what its children do
+            reads = (plain(writes[0]) + "?", *(r for r in reads if plain(r) != plain(writes[0])))
+        children = draw(families(name, reads, writes))
     ending = draw(st.sampled_from(ENDINGS))
     # An update that is not assigned counts as made in place, and what a child wrote as written.
     forgettable = [
@@ -98,7 +102,7 @@ def families(
     inputs = tuple(n for n in INPUTS if any(covers(node, n) for node in declared_paths))
     outputs = tuple(n for n in OUTPUTS if any(covers(plain(node), n) for node in writes))
     if draw(st.booleans()):  # all about one path, and perhaps nobody asks for it first
-        outputs = outputs[:1]
+        outputs = (plain(writes[0]),)
         inputs = inputs if draw(st.booleans()) else ()
     return tuple(
         draw(specs(f"{parent}_{number}", inputs, outputs, top=False))

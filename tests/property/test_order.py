@@ -34,7 +34,7 @@ WORKERS = 32
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@pytest.mark.timeout(max(60, EXAMPLES))
+@pytest.mark.timeout(max(400, EXAMPLES))  # a failure takes its time to be shrunk
 @given(programs())
 def test_every_schedule_ends_like_the_sequence(program: Program) -> None:
     asyncio.run(check(program))
