@@ -90,7 +90,7 @@ async def test_many_tasks_await_and_give_up(theus: Session) -> None:
 def test_the_collector_may_come_at_any_moment() -> None:
     """With a collection at nearly every allocation: one under a lock would never end."""
     text = """
-        import asyncio, faulthandler, gc
+        import asyncio, contextvars, faulthandler, gc
         faulthandler.dump_traceback_later(40, exit=True)
         from theus_nb.decorator import process
         from theus_nb.session import Session
@@ -118,7 +118,10 @@ def test_the_collector_may_come_at_any_moment() -> None:
                 self.theus, self.me = theus, self
             def __del__(self):
                 repr(self.theus.runs), repr(self.theus.state), repr(self.theus)
-                self.theus.state["domain.last_words"] = 1
+                # In a context of its own: it may be called inside a process, whose contract would
+                # govern it.
+                write = self.theus.state.__setitem__
+                contextvars.Context().run(write, "domain.last_words", 1)
 
         async def main():
             async with Session(workers=3) as theus:
