@@ -7,6 +7,7 @@
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
 //! | [`span`] | the records of runs that the timeline shows |
+//! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
 //!
 //! The promise: whatever runs concurrently, the state ends as if the top-level runs had been executed one after
@@ -23,6 +24,7 @@ pub mod contract;
 pub mod error;
 pub mod path;
 pub mod place;
+pub mod runtime;
 pub mod scheduler;
 pub mod span;
 
