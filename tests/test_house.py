@@ -46,9 +46,10 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "errors": (),
     "events": ("errors", "contract"),
     "contract": ("errors",),
-    "process": ("errors", "contract"),
+    "policy": ("errors", "contract"),
+    "process": ("errors", "contract", "policy"),
     "registry": ("errors", "contract", "process"),
-    "decorator": ("errors", "contract", "process", "registry"),
+    "decorator": ("errors", "contract", "policy", "process", "registry"),
     "contracts": ("errors", "contract", "decorator"),
     "guard": (),
     "context": ("errors", "contract"),
@@ -69,6 +70,8 @@ EAGER_THIRD_PARTY: Final = ("notebook.*", "timeline.*")
 
 MAX_LINES: Final = 400
 SIZED: Final = ("theus_nb/*", "rust/*", "tests/*")
+# The manual of one extension module, which a stub cannot be spread over several files.
+UNSIZED: Final = ("theus_nb/_core.pyi",)
 SIZED_SUFFIXES: Final = (".py", ".pyi", ".rs", ".js", ".css")
 
 # Written in pieces, or this file would be the first to break the rule.
@@ -289,7 +292,8 @@ def test_no_file_is_too_long() -> None:
     long = []
     for path in project_files():
         name = path.relative_to(ROOT).as_posix()
-        if path.suffix in SIZED_SUFFIXES and matches(name, SIZED):
+        sized = matches(name, SIZED) and not matches(name, UNSIZED)
+        if path.suffix in SIZED_SUFFIXES and sized:
             lines = len(path.read_text(encoding="utf-8").splitlines())
             if lines > MAX_LINES:
                 long.append(f"{name}: {lines} lines; split it by idea, {MAX_LINES} is the limit")

@@ -146,6 +146,12 @@ class Run:
     task: Any
     def keep_outputs(self, outputs: dict[str, object]) -> None:
         """Show what would have been written in `outputs`."""
+    def proceed(self) -> None:
+        """Let a run go on whose inputs are there and whose limits allow it."""
+    def restart(self) -> None:
+        """Mark it as running once more, where no worker has taken it from a queue."""
+    def request_stop(self) -> None:
+        """Have `cancel_requested` say true: its time is up, though nobody cancelled the run."""
     def begin_wait(self) -> None:
         """Record that the process we are in, if any, waits for this run from here on.
 
@@ -191,8 +197,9 @@ class Run:
     def cancel(self, reason: object = None, *, msg: object = None) -> bool:
         """Ask for the end of the run.
 
-        A waiting or queued run ends at once. A coroutine is cancelled. A thread cannot be
-        stopped: the run ends as abandoned, and what the thread goes on to write is dropped.
+        A waiting or queued run ends at once. A coroutine is cancelled. In a thread
+        ``CancelledError`` is raised; one that does not stop within the session's grace is given
+        up: the run ends as abandoned, and what the thread goes on to write is dropped.
 
         Args:
             reason: Shown to whoever awaits the run.
@@ -231,7 +238,11 @@ class WorkQueue:
     """
 
     def __new__(cls, name: str, limit: int, spawn: Callable[[WorkQueue], None]) -> WorkQueue: ...
-    limit: int
+    workers: int
+    """How many threads there may be as long as none of them blocks."""
+    @property
+    def limit(self) -> int:
+        """How many there may be now."""
     @property
     def threads(self) -> int:
         """Threads that exist, busy or idle."""
@@ -239,6 +250,9 @@ class WorkQueue:
         """A thread of the queue is about to block on another run: it may be replaced."""
     def unblock(self) -> None:
         """It goes on; one thread too many leaves when it has nothing to do."""
+    @property
+    def abandoned(self) -> list[tuple[int, str]]:
+        """Runs that were given up while their threads go on: number and process."""
     def close(self) -> list[Run]:
         """Let idle threads leave; return the runs that were queued."""
 
@@ -257,6 +271,25 @@ class Lane:
     @property
     def queue(self) -> WorkQueue:
         """The queue."""
+    @property
+    def innermost(self) -> Run | None:
+        """The run whose body the thread is in; None between runs."""
+    def enter(self, run: Run) -> None:
+        """Note that the thread executes a run inside the body of another one."""
+    def leave(self, run: Run) -> None:
+        """Note its end."""
+    def holds(self, run: Run) -> bool:
+        """Whether the thread executes a run, however deep inside others."""
+    def interrupt(self, run: Run, error: type[BaseException]) -> bool:
+        """Raise an exception in the body of a run.
+
+        It appears at the body's next bytecode; a call into C that does not return is not
+        disturbed by it.
+
+        Returns:
+            False if the thread is not in that body, or in something that must be left alone (an
+            import, logging, our own code): ask again in a few milliseconds.
+        """
     def take(
         self,
     ) -> (
@@ -264,15 +297,15 @@ class Lane:
             Callable[..., Any],
             Run,
             Any,
-            tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
+            Any,
         ]
         | None
     ):
         """Wait for the next run and mark it running; the interpreter is free meanwhile.
 
         Returns:
-            ``Context.run`` of its context, the run, its process, and its
-            ``(args, kwargs, setup)`` if there are any; None when the thread is to leave.
+            ``Context.run`` of its context, the run, its process, and what it was submitted with
+            as its call; None when the thread is to leave.
         """
 
 @final
@@ -299,15 +332,20 @@ class Engine:
         source_hash: str,
         inputs: list[tuple[str, bool]],
         outputs: list[tuple[str, bool]],
+        gated: bool,
     ) -> Definition:
-        """Make a process known; the lists hold ``(path, optional)`` in declared order."""
+        """Make a process known; the lists hold ``(path, optional)`` in declared order.
+
+        Runs of a gated one are given to the hook ``arrive`` when their inputs are there, and to
+        ``leave`` when they have ended.
+        """
     def submit(
         self,
         definition: Definition,
         process: object,
         bridge: Bridge,
         queue: WorkQueue,
-        call: tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
+        call: object,
         parent: Run | None,
     ) -> Run:
         """Submit a run to worker threads, with a copy of the caller's context variables.
@@ -352,6 +390,21 @@ class Engine:
         """
     def fail(self, run: Run, error: BaseException, *, reported: bool = False) -> bool:
         """End a run with an exception; its required outputs are failed. False if it had ended."""
+    def abandon(self, run: Run, error: BaseException | None = None) -> bool:
+        """Give up on a run whose thread goes on. False if it had ended."""
+    def retry(self, run: Run, call: object = None, context: Context | None = None) -> bool:
+        """Record a failed attempt and take the run back to where it waits for its turn.
+
+        Args:
+            run: It keeps its place in the order and its inputs.
+            call: What the worker is given the next time.
+            context: With which it runs then.
+
+        Returns:
+            False if it had ended, or somebody asked for its end.
+        """
+    def ancestors(self, run: Run) -> list[int]:
+        """Numbers of the unfinished runs in whose bodies it was started, the nearest first."""
     def cancelled(self, run: Run) -> bool:
         """End a run whose body was stopped by a cancellation. False if it had ended."""
     def withdraw(self, run: Run, error: BaseException) -> bool:

@@ -122,16 +122,33 @@ def _side_effects(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _errors(value: object) -> tuple[type[BaseException] | str, ...]:
+def exception_types(option: str, value: object) -> tuple[type[BaseException] | str, ...]:
+    """Return the exception types (or their names) that an option lists.
+
+    Args:
+        option: Name of the option, for the message.
+        value: A type, or an iterable of types and names.
+
+    Raises:
+        ContractError: Something else is among them.
+    """
     found: list[type[BaseException] | str] = []
-    for item in _sequence("errors", value):
-        if not isinstance(item, str) and not (
-            isinstance(item, type) and issubclass(item, BaseException)
-        ):
-            msg = f"errors takes exception types such as ValueError, not {item!r}"
+    for item in _sequence(option, value):
+        if isinstance(item, str) or (isinstance(item, type) and issubclass(item, BaseException)):
+            found.append(item)
+        else:
+            msg = f"{option} takes exception types such as ValueError, not {item!r}"
             raise ContractError(msg)
-        found.append(item)
     return tuple(found)
+
+
+def declares(types: tuple[type[BaseException] | str, ...], error: BaseException) -> bool:
+    """Tell whether an exception is of one of the types, given as classes or as names."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    for kind in types:
+        if kind in names if isinstance(kind, str) else isinstance(error, kind):
+            return True
+    return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -187,7 +204,7 @@ class Contract:
             _accesses("inputs", inputs),
             _accesses("outputs", outputs),
             _side_effects(side_effects),
-            _errors(errors),
+            exception_types("errors", errors),
             is_open,
         )
 

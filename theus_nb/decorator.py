@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 from theus_nb.contract import Contract
 from theus_nb.errors import ContractError
+from theus_nb.policy import OPTIONS as POLICY_OPTIONS
+from theus_nb.policy import Policy
 from theus_nb.process import Lane, Process, refuse_unknown
 from theus_nb.registry import Registry
 from theus_nb.registry import default as default_registry
@@ -15,7 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_OPTIONS: Final = ("inputs", "outputs", "side_effects", "errors", "name", "lane")
+_OPTIONS: Final = (
+    "inputs",
+    "outputs",
+    "side_effects",
+    "errors",
+    "name",
+    "lane",
+    *POLICY_OPTIONS,
+)
 
 
 @overload
@@ -31,6 +41,12 @@ def process(
     *,
     name: str | None = None,
     lane: Lane = "auto",
+    timeout: float | None = None,
+    retries: int | None = None,
+    retry_on: object = None,
+    backoff: float | None = None,
+    limit: int | None = None,
+    rate: str | None = None,
     semantic: object = None,
     parallel: bool = False,
 ) -> Callable[[Callable[..., Any]], Process]: ...
@@ -44,6 +60,12 @@ def process(  # noqa: PLR0913 - the options of a definition
     *,
     name: str | None = None,
     lane: Lane = "auto",
+    timeout: float | None = None,
+    retries: int | None = None,
+    retry_on: object = None,
+    backoff: float | None = None,
+    limit: int | None = None,
+    rate: str | None = None,
     semantic: object = None,  # noqa: ARG001 - accepted for theus.contracts compatibility
     parallel: bool = False,  # noqa: ARG001 - likewise
     **unknown: object,
@@ -63,6 +85,14 @@ def process(  # noqa: PLR0913 - the options of a definition
         errors: Exception types it may raise.
         name: Name of the process; the function's own by default.
         lane: ``"loop"`` runs a ``def`` on the event loop, knowingly blocking it.
+        timeout: Seconds an attempt may take from the start of its body; then it is stopped and
+            ends as `RunTimeoutError`.
+        retries: How many further attempts there are after an error of `retry_on`. The run keeps
+            its place in the order and its inputs; only the last attempt commits.
+        retry_on: Exception types (or names) worth another attempt.
+        backoff: Seconds before the second attempt, doubled before each further one.
+        limit: How many runs of this process execute at a time.
+        rate: How many start in a while, such as ``"10/s"``, ``"100/min"``.
         semantic: Accepted and ignored.
         parallel: Accepted and ignored.
         **unknown: Refused by name.
@@ -73,8 +103,9 @@ def process(  # noqa: PLR0913 - the options of a definition
     Raises:
         ContractError: An invalid name, path, lane or function.
 
-    Cancellation: cancelling a run cancels the coroutine of an ``async def``; the thread of a
-        ``def`` cannot be stopped, its writes are dropped.
+    Cancellation: cancelling a run cancels the coroutine of an ``async def``, and raises
+        ``CancelledError`` in the thread of a ``def``. A thread in C code notices late: after the
+        session's grace it is given up, and its writes are dropped.
 
     Example:
         >>> @process(outputs=["domain.answer"])
@@ -87,9 +118,18 @@ def process(  # noqa: PLR0913 - the options of a definition
     if callable(inputs) and not isinstance(inputs, list | tuple | set | frozenset):
         return default_registry.add(Process(inputs, Contract()))
     contract = Contract.of(inputs, outputs, side_effects, errors)
+    policy = Policy.of(
+        "@process",
+        timeout=timeout,
+        retries=retries,
+        retry_on=retry_on,
+        backoff=backoff,
+        limit=limit,
+        rate=rate,
+    )
 
     def decorate(fn: Callable[..., Any]) -> Process:
-        return default_registry.add(Process(fn, contract, name=name, lane=lane))
+        return default_registry.add(Process(fn, contract, name=name, lane=lane, policy=policy))
 
     return decorate
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb import _core
 from theus_nb.access import Access, current
+from theus_nb.attempts import Attempt, Attempts
 from theus_nb.context import Context
 from theus_nb.decorator import find
 from theus_nb.endings import Endings
@@ -17,6 +18,9 @@ from theus_nb.guard import PLAIN
 from theus_nb.lanes import Call, WorkerLanes, bridge_for
 from theus_nb.outputs import collect
 from theus_nb.process import Process
+from theus_nb.stopper import Stopper
+from theus_nb.tasks import Handle, Tasks
+from theus_nb.timer import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,11 +28,10 @@ if TYPE_CHECKING:
     from theus_nb._core import Bridge, Definition, Run
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
+    from theus_nb.tasks import Admitted
 
 RECORDS: Final = 1_000
 """How many finished runs a session remembers, without their values."""
-
-Admitted = tuple["Run", bool, "dict[str, object] | None"]
 
 if sys.version_info >= (3, 12):
     current_task = asyncio.current_task
@@ -38,15 +41,9 @@ else:
 
 _NO_CALL: Final[Call] = ((), {}, None)
 
-
-class Handle:
-    """A run that was admitted before its body is executed; what `Dispatcher.run` is given then."""
-
-    __slots__ = ("admitted", "process")
-
-    def __init__(self, process: Process, admitted: Admitted) -> None:
-        self.process = process
-        self.admitted = admitted
+_EXIT_GRACE: Final = 0.5
+"""Seconds that threads are given to stop when the session ends: a kernel that exits is killed
+after little more than two."""
 
 
 def awaits(process: Process, value: object) -> bool:
@@ -62,20 +59,25 @@ class Dispatcher:
         workers: Number of worker threads.
         zone: The notebook's variables, if there is a notebook.
         registry: The processes known by name.
+        grace: Seconds a body in a worker thread is given to stop.
     """
 
-    def __init__(self, workers: int, zone: NotebookZone, registry: Registry) -> None:
+    def __init__(self, workers: int, zone: NotebookZone, registry: Registry, grace: float) -> None:
         self.zone = zone
         self.registry = registry
+        self.grace = grace
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
         self.engine = _core.Engine(self.endings, current, RECORDS)
         self.endings.engine = self.engine
         self.lanes = WorkerLanes(workers, self.execute)
+        self.timer = Timer()
+        self.stopper = Stopper(self.engine, self.lanes, self.timer, grace)
+        self.attempts = Attempts(self.engine, self.timer, self.stopper)
+        self.endings.attempts, self.endings.stopper = self.attempts, self.stopper
         self.loop: asyncio.AbstractEventLoop | None = None
         self._bridge: Bridge | None = None
-        # asyncio holds tasks weakly; a started run must not vanish half-way.
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks(self.engine, self.run)
 
     # -- where we are ---------------------------------------------------------------------
 
@@ -116,6 +118,7 @@ class Dispatcher:
             process.source_hash,
             [(access.path, access.optional) for access in contract.inputs],
             [(access.path, access.optional) for access in contract.outputs],
+            process.policy is not None and process.policy.is_gated,
         )
         process.defined = (self.engine, definition)
         return definition
@@ -130,13 +133,14 @@ class Dispatcher:
         loop, bridge = _get_running_loop(), self._bridge
         parent = current.get()
         route = self.output_route
+        # Most runs have no arguments: an object less for each run that waits.
+        call = (args, kwargs, route and route()) if args or kwargs or route else None
         return self.engine.submit(
             definition if engine is self.engine else self._define(process),
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
             self.lanes.cells if process.lane == "cell" else self.lanes.pool,
-            # Most runs have no arguments: an object less for each run that waits.
-            (args, kwargs, route and route()) if args or kwargs or route else None,
+            call if not process.has_attempts else Attempt(process, call),
             None if parent is None else parent.run,
         )
 
@@ -148,7 +152,7 @@ class Dispatcher:
         self,
         run: Run,
         process: Process,
-        call: Call | None,
+        call: Call | Attempt | None,
         begun: tuple[dict[str, object] | None] | None = None,
     ) -> None:
         """Execute one run in the worker thread that took it, and end it.
@@ -159,6 +163,10 @@ class Dispatcher:
             call: Its arguments and what to call before the body, if there are any.
             begun: Its inputs, if it has been started already.
         """
+        attempt: Attempt | None = None
+        if isinstance(call, Attempt):
+            attempt, call = call, call.call
+            begun = (None,) if attempt.number else begun
         args, kwargs, setup = call or _NO_CALL
         access: Access | None = None
         try:
@@ -168,21 +176,33 @@ class Dispatcher:
                 reads = begun[0]
             else:
                 reads = self.engine.begin(run) if process.layout.inputs else None
+            if attempt is not None:
+                reads = self.attempts.start(run, attempt, reads)
             access = Access(run, process, reads, current.get())
             current.set(access)  # the context is this run's own copy: nothing to restore
             value = process.fn(Context(access), *args, **kwargs)
             if awaits(process, value):
-                run.bridge.post(self._continue_on_loop, run, access, value)
+                run.bridge.post(self._continue_on_loop, run, access, value, attempt)
                 access = None
             elif process.is_plain and access.violation is None and type(value) in PLAIN:
                 self.engine.finish(run, value)
             else:
                 self._commit(run, access, value)
         except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
-            self.endings.fail(run, error)
+            self._failed(run, attempt, error)
         finally:
+            if attempt is not None:
+                self.attempts.end(run, attempt)
             if access is not None:
                 access.ended = True
+
+    def _failed(self, run: Run, attempt: Attempt | None, error: BaseException) -> None:
+        """End a run whose body has failed in a thread, unless there is another attempt."""
+        if attempt is not None:
+            error = self.attempts.explain(run, attempt, error)
+            if self.attempts.again(run, attempt, error):
+                return
+        self.endings.fail(run, error)
 
     def _commit(self, run: Run, access: Access, value: object) -> None:
         """Lay the value over the outputs and commit, on this thread or on the loop's."""
@@ -199,23 +219,30 @@ class Dispatcher:
         if self.engine.finish(run, value, writes) and access.parent is not None and writes:
             access.tell_parents(writes)
 
-    def _continue_on_loop(self, run: Run, access: Access, value: Awaitable[Any]) -> None:
+    def _continue_on_loop(
+        self, run: Run, access: Access, value: Awaitable[Any], attempt: Attempt | None
+    ) -> None:
         """Go on with a ``def`` that returned an awaitable: it is awaited, not handed back."""
 
         async def rest() -> None:
             token = current.set(access)
+            limit = asyncio.timeout(None if attempt is None else attempt.policy.timeout)
             try:
-                self._commit(run, access, await value)
+                async with limit:
+                    result = await value
+                self._commit(run, access, result)
             except asyncio.CancelledError:
                 self.engine.cancelled(run)
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
-                self.endings.fail(run, error)
+                if attempt is not None:
+                    attempt.is_over = limit.expired()
+                self._failed(run, attempt, error)
             finally:
                 access.ended = True
                 current.reset(token)
 
-        run.task = self._keep(run, asyncio.get_running_loop().create_task(rest()))
+        run.task = self.tasks.keep(run, asyncio.get_running_loop().create_task(rest()))
 
     # -- async processes --------------------------------------------------------------------
 
@@ -303,9 +330,12 @@ class Dispatcher:
                 reads = await self._inputs(run)
             access = Access(run, process, reads, parent)
             token = current.set(access)
-            value = process.fn(Context(access), *args, **kwargs)
-            if process.is_async or awaits(process, value):
-                value = await value
+            if process.has_attempts:
+                access, value = await self.attempts.on_loop(run, access, args, kwargs)
+            else:
+                value = process.fn(Context(access), *args, **kwargs)
+                if process.is_async or awaits(process, value):
+                    value = await value
             if process.is_plain and access.violation is None and type(value) in PLAIN:
                 self.engine.finish(run, value)
             else:
@@ -351,49 +381,16 @@ class Dispatcher:
         run = admitted[0]
         loop = run.get_loop()
         if run.bridge is self.here():
-            self._launch(admitted, args, kwargs)
+            self.tasks.launch(admitted, args, kwargs)
         else:
-            loop.call_soon_threadsafe(self._launch, admitted, args, kwargs)
+            loop.call_soon_threadsafe(self.tasks.launch, admitted, args, kwargs)
         return run
-
-    def _launch(self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        run = admitted[0]
-        if not run.has_ended:
-            coroutine = self._drive(admitted, args, kwargs)
-            task = run.get_loop().create_task(coroutine, name=run.name)
-            run.task = self._keep(run, task)
-
-    async def _drive(
-        self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        """Execute a started run in a task of its own; its handle tells how it ended."""
-        run = admitted[0]
-        try:
-            await self.run(Handle(run.process, admitted), *args, **kwargs)
-        except asyncio.CancelledError:
-            self.engine.cancelled(run)
-        except BaseException as error:  # noqa: BLE001 - the handle tells, or reports it at its end
-            self.engine.fail(run, error)
-
-    def _keep(self, run: Run, task: asyncio.Task[None]) -> asyncio.Task[None]:
-        """Hold a task until it ends, and end its run if the task could not."""
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            if task.cancelled():  # before its first step: the coroutine never saw it
-                self.engine.cancelled(run)
-
-        self._tasks.add(task)
-        task.add_done_callback(ended)
-        return task
-
-    def tasks(self) -> list[asyncio.Task[None]]:
-        """Return the tasks of started runs that have not ended."""
-        return list(self._tasks)
 
     def close(self, reason: str) -> None:
         """Refuse new runs, cancel the unfinished ones, let the threads leave."""
         self.engine.close()
         for run in self.engine.unfinished():
             run.cancel(reason)
+        self.stopper.close(min(self.grace, _EXIT_GRACE))
+        self.timer.close()
         self.lanes.close()

@@ -7,15 +7,17 @@ import pathlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.contract import grants
+from theus_nb.contract import declares, grants
 from theus_nb.errors import DeadlockError, MissingInputError, RunCancelledError, UpstreamError
 from theus_nb.lanes import bridge_for
 
 if TYPE_CHECKING:
     from theus_nb._core import Bridge, Engine, Run
     from theus_nb.access import Access
+    from theus_nb.attempts import Attempts
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
+    from theus_nb.stopper import Stopper
 
 _PACKAGE: Final = str(pathlib.Path(__file__).parent)
 
@@ -52,6 +54,8 @@ class Endings:
     """
 
     engine: Engine
+    attempts: Attempts
+    stopper: Stopper
 
     def __init__(self, zone: NotebookZone, registry: Registry) -> None:
         self._zone = zone
@@ -60,6 +64,18 @@ class Endings:
         self.cancelled_tasks = False
 
     # -- called by the engine ---------------------------------------------------------------
+
+    def arrive(self, run: Run) -> None:
+        """Let a run that has its inputs take its turn; its process has limits."""
+        self.attempts.arrive(run)
+
+    def leave(self, run: Run) -> None:
+        """Let the next one go on; a run of a process with limits has ended."""
+        self.attempts.leave(run)
+
+    def stop_thread(self, run: Run) -> None:
+        """Stop a run that executes in a worker thread."""
+        self.stopper.stop(run)
 
     def bridge_for(self, loop: asyncio.AbstractEventLoop) -> Bridge:
         """Return the bridge of a loop on which a run of another loop is awaited."""
@@ -135,11 +151,11 @@ class Endings:
     def cancelled(self, run: Run, reason: object, status: str) -> RunCancelledError:
         """Say that a run was cancelled, and whether its thread goes on."""
         why = f": {reason}" if reason is not None else ""
-        tail = (
-            "; its thread cannot be stopped and goes on, what it writes to the state is dropped"
-            if status == "abandoned"
-            else ""
-        )
+        tail = ""
+        if status == "abandoned":
+            tail = "; its thread did not stop and goes on, what it writes to the state is dropped"
+            if run.process.contract.is_open:
+                tail += " (what this cell does to the notebook's variables is not)"
         msg = f"run {run.id} of {run.name!r} was cancelled{why}{tail}"
         return RunCancelledError(msg, process=run.name, run_id=run.id)
 
@@ -153,11 +169,12 @@ class Endings:
             error: The exception; its traceback loses our own frames.
             reported: Whether somebody is being told anyway, by a raise.
         """
-        if isinstance(error, asyncio.CancelledError):
-            self.engine.cancelled(run)  # raised by the body itself, in a thread
+        mine = isinstance(error, RunCancelledError) and error.run_id == run.id
+        if isinstance(error, asyncio.CancelledError) or (mine and run.cancel_requested):
+            self.engine.cancelled(run)  # raised in a thread, by the body itself or on request
             return
         declared = run.process.contract.errors
-        if declared and not _declares(declared, error):
+        if declared and not declares(declared, error):
             error.add_note(
                 f"process {run.name!r} does not declare {type(error).__name__} among its errors"
             )
@@ -214,11 +231,3 @@ class Endings:
             self.commit_notebook(run, access, value, writes)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends the run
             self.fail(run, error)
-
-
-def _declares(declared: tuple[type[BaseException] | str, ...], error: BaseException) -> bool:
-    names = {cls.__name__ for cls in type(error).__mro__}
-    for kind in declared:
-        if kind in names if isinstance(kind, str) else isinstance(error, kind):
-            return True
-    return False

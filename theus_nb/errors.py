@@ -17,11 +17,13 @@ The tree::
     ├── UpstreamError (RuntimeError)            an input's producer failed
     ├── DeadlockError (RuntimeError)            awaiting would never end
     ├── RunCancelledError (RuntimeError)        the run was cancelled, not the task that awaits it
+    ├── RunTimeoutError (TimeoutError)          the body took longer than its process allows
     ├── RunEndedError (RuntimeError)            a context used after its run has ended
     ├── RunPendingError (asyncio.InvalidStateError)  a result asked for too early
     └── SessionError (RuntimeError)
         ├── SessionClosedError
         ├── ForkedProcessError
+        ├── AbandonedThreadsError               too many threads that cannot be stopped
         └── SyncEntryError                      run_sync where only await can work
 
 Each message says what happened, where (process, path, cell, line) and what to do.
@@ -111,6 +113,10 @@ class RunCancelledError(TheusError, RuntimeError):
     """The awaited run was cancelled (the awaiting task was not)."""
 
 
+class RunTimeoutError(TheusError, TimeoutError):
+    """The body of a run took longer than the timeout of its process."""
+
+
 class RunEndedError(TheusError, RuntimeError):
     """A context was used after the run it belongs to had ended."""
 
@@ -129,6 +135,10 @@ class SessionClosedError(SessionError):
 
 class ForkedProcessError(SessionError):
     """The session was used in a forked child; it belongs to the process that made it."""
+
+
+class AbandonedThreadsError(SessionError):
+    """Too many threads could not be stopped; new sync runs are refused until some have ended."""
 
 
 class SyncEntryError(SessionError):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from theus_nb._core import Bridge, Lane, Run, WorkQueue
-
-if TYPE_CHECKING:
-    import asyncio
 
 Call = tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None]
 """Arguments after the context, by position and by name, and what to call before the body."""
 
-Execute = Callable[[Run, Any, Call | None], None]
+Execute = Callable[[Run, Any, Any], None]
 
 _here: Final = threading.local()
 
@@ -43,7 +41,15 @@ def _serve(lane: Lane, execute: Execute) -> None:
     """
     _here.lane = lane
     take = lane.take
-    while (job := take()) is not None:
+    while True:
+        # An exception meant for the last body may come when that has just ended; `take` takes
+        # back what is pending, so it can only be delivered here, and here nothing is lost.
+        try:
+            job = take()
+        except asyncio.CancelledError:
+            continue
+        if job is None:
+            return
         enter, run, process, call = job
         try:
             enter(execute, run, process, call)
@@ -68,17 +74,24 @@ class WorkerLanes:
     def __init__(self, workers: int, execute: Execute) -> None:
         self._execute = execute
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        # Of living threads: a lane goes with the thread that serves it.
+        self._lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
         self.pool = WorkQueue("worker", workers, self._spawn)
         self.cells = WorkQueue("cell", 1, self._spawn)
 
     def _spawn(self, queue: WorkQueue) -> None:
         lane = Lane(queue)
+        self._lanes.add(lane)
         # Daemon: a thread in C code that never returns must not keep the interpreter from exiting.
         thread = threading.Thread(
             target=_serve, args=(lane, self._execute), name=f"theus {lane.name}", daemon=True
         )
         thread.start()
         self._threads.add(thread)
+
+    def holding(self, run: Run) -> Lane | None:
+        """Return the lane in whose thread a run executes, or None."""
+        return next((lane for lane in list(self._lanes) if lane.holds(run)), None)
 
     def close(self, grace: float = 0.5) -> list[Run]:
         """Let the threads leave; return the runs that were still queued.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from theus_nb.contract import NOTEBOOK_ZONE, Contract, did_you_mean, grants
 from theus_nb.errors import ContractError
+from theus_nb.policy import OPTIONS as POLICY_OPTIONS
+from theus_nb.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,6 +88,7 @@ class Process:
         is_async: Whether it is awaited on the event loop.
         lane: ``"auto"`` (async on the loop, sync in a worker), ``"loop"`` or ``"cell"``.
         kind: ``"function"`` or ``"cell"``.
+        policy: Time limit, attempts, limit and rate; None for none of them.
         source: Source text, where it is known.
         source_hash: SHA-256 of the source, in hexadecimal; empty where it is unknown.
     """
@@ -96,6 +99,7 @@ class Process:
         "contract",
         "defined",
         "fn",
+        "has_attempts",
         "is_async",
         "is_plain",
         "kind",
@@ -103,6 +107,7 @@ class Process:
         "layout",
         "name",
         "on_loop",
+        "policy",
         "source",
         "source_hash",
     )
@@ -116,6 +121,7 @@ class Process:
         lane: Lane = "auto",
         kind: Literal["function", "cell"] = "function",
         source: str | None = None,
+        policy: Policy | None = None,
     ) -> None:
         """Define a process; see `process` for the meaning of the arguments."""
         self.name = check_name(name if name is not None else _name_of(fn))
@@ -130,6 +136,14 @@ class Process:
             raise ContractError(msg, process=self.name)
         self.lane: Lane = lane
         self.on_loop = self.is_async or lane == "loop"
+        self.policy = policy
+        self.has_attempts = policy is not None and policy.has_attempts
+        if self.on_loop and not self.is_async and policy is not None and policy.timeout:
+            msg = (
+                f"process {self.name!r}: a timeout cannot end a 'def' on the event loop, which it "
+                "blocks; leave lane=\"loop\" away, or make it 'async def'"
+            )
+            raise ContractError(msg, process=self.name)
         # Nothing to lay over, nothing to bind: such a run ends without a look at its outputs.
         self.is_plain = kind == "function" and not self.layout.outputs
         self.kind = kind
@@ -140,7 +154,7 @@ class Process:
             functools.update_wrapper(self, fn, updated=())
 
     @classmethod
-    def from_cell(
+    def from_cell(  # noqa: PLR0913 - the fields of a definition
         cls,
         name: str,
         fn: Callable[..., Any],
@@ -148,6 +162,7 @@ class Process:
         *,
         source: str,
         lane: Lane = "cell",
+        policy: Policy | None = None,
     ) -> Self:
         """Define a process from a cell's body.
 
@@ -158,23 +173,28 @@ class Process:
             contract: What the cell declares.
             source: Text of the cell.
             lane: ``"cell"`` for the lane that all foreground sync cells share.
+            policy: How it is run.
         """
-        return cls(fn, contract, name=name, lane=lane, kind="cell", source=source)
+        return cls(fn, contract, name=name, lane=lane, kind="cell", source=source, policy=policy)
 
     def options(
-        self, *, name: str | None = None, lane: Lane | None = None, **unknown: object
+        self, *, name: str | None = None, lane: Lane | None = None, **policy: object
     ) -> Process:
         """Return a variant of this process; the original stays as it is.
 
         Args:
             name: Another name (the variant is not registered).
             lane: Another lane.
-            **unknown: Refused by name.
+            **policy: ``timeout``, ``retries``, ``retry_on``, ``backoff``, ``limit``, ``rate``, in
+                place of the present ones; None takes one away. See `process`.
 
         Raises:
-            ContractError: An invalid name or lane, or an option that does not exist.
+            ContractError: An invalid value, or an option that does not exist.
         """
-        refuse_unknown(f"process {self.name!r}: options()", unknown, ("name", "lane"))
+        where = f"process {self.name!r}: options()"
+        unknown = {key: value for key, value in policy.items() if key not in POLICY_OPTIONS}
+        refuse_unknown(where, unknown, ("name", "lane", *POLICY_OPTIONS))
+        present = {} if self.policy is None else self.policy.options()
         return Process(
             self.fn,
             self.contract,
@@ -182,6 +202,7 @@ class Process:
             lane=self.lane if lane is None else lane,
             kind="cell" if self.kind == "cell" else "function",
             source=self.source,
+            policy=Policy.of(where, **{**present, **policy}),
         )
 
     def declaration(self, contract: Contract | None = None) -> str:

@@ -20,8 +20,8 @@ class RunRecord:
         id: Identifier (``"r7"``).
         name: Name of the process; ``"theus.state"`` for an assignment outside of runs.
         lane: ``"loop"``, ``"cell"``, ``"worker 2"``, or ``""`` if it never reached one.
-        status: ``waiting``, ``queued``, ``running``, ``finished``, ``failed``, ``cancelled`` or
-            ``abandoned``.
+        status: ``waiting``, ``queued``, ``running``, ``finished``, ``failed``, ``cancelled``,
+            ``abandoned``, or ``retried`` for an attempt that was followed by another one.
         parent: Identifier of the run in whose body it was started, or None.
         submitted: Seconds since the session began.
         started: Likewise; None if its body never started.
@@ -56,8 +56,8 @@ class Runs(Sequence[RunRecord]):
         return self._engine.unfinished()
 
     def _records(self) -> list[RunRecord]:
-        found = {
-            number: RunRecord(
+        found = [
+            RunRecord(
                 id=f"r{number}",
                 name=process,
                 lane=lane,
@@ -65,16 +65,18 @@ class Runs(Sequence[RunRecord]):
                 parent=None if parent is None else f"r{parent}",
                 submitted=submitted / 1e9,
                 started=started / 1e9 if started else None,
-                ended=ended / 1e9,
+                ended=end / 1e9,
             )
-            for number, parent, process, lane, status, submitted, started, ended in (
+            for number, parent, process, lane, status, submitted, started, end in (
                 self._engine.spans()
             )
-        }
+        ]
+        ended = {record.id for record in found if record.status != "retried"}
         for run in self._engine.unfinished():
+            if run.id in ended:
+                continue
             started = run.started_ns
-            found.setdefault(
-                run.number,
+            found.append(
                 RunRecord(
                     id=run.id,
                     name=run.name,
@@ -84,9 +86,10 @@ class Runs(Sequence[RunRecord]):
                     submitted=run.submitted_ns / 1e9,
                     started=None if started is None else started / 1e9,
                     ended=None,
-                ),
+                )
             )
-        return [found[number] for number in sorted(found)]
+        # Attempts of one run stay in the order in which they ended.
+        return sorted(found, key=lambda record: int(record.id[1:]))
 
     def __len__(self) -> int:
         return len(self._records())

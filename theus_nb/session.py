@@ -17,6 +17,7 @@ from theus_nb.registry import Registry
 from theus_nb.registry import default as default_registry
 from theus_nb.run import Runs
 from theus_nb.state import State
+from theus_nb.stopper import GRACE
 from theus_nb.sync_entry import run_sync
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Session:
 
     Args:
         workers: Threads for sync processes; by default the number of cores, at least 4.
+        grace: Seconds a body in a thread is given to stop when its run is cancelled or its time
+            is up; then the run ends as abandoned.
 
     Attributes:
         run: ``await theus.run(process, *args, **kwargs)`` runs a process and returns its value;
@@ -44,13 +47,18 @@ class Session:
         registry: The processes by name, this session's own before those of ``@process``.
     """
 
-    def __init__(self, *, workers: int | None = None) -> None:
+    def __init__(self, *, workers: int | None = None, grace: float = GRACE) -> None:
         if workers is not None and not (type(workers) is int and workers >= 1):
             msg = f"workers is a number of threads, at least 1, not {workers!r}"
             raise ContractError(msg)
+        if not (type(grace) in (int, float) and grace >= 0):
+            msg = f"grace is a number of seconds, 0 or more, not {grace!r}"
+            raise ContractError(msg)
         self.registry = Registry(default_registry)
         self._zone = NotebookZone()
-        self._dispatcher = Dispatcher(workers or default_workers(), self._zone, self.registry)
+        self._dispatcher = Dispatcher(
+            workers or default_workers(), self._zone, self.registry, grace
+        )
         # Not a method that forwards: a second coroutine would cost each run more than admission.
         self.run = self._dispatcher.run
         self.state = State(self._dispatcher.engine, self._zone)
@@ -82,7 +90,8 @@ class Session:
             SessionError: No event loop is running, here or in the notebook.
 
         Cancellation: ``run.cancel()`` takes a waiting run out of the queue, cancels a coroutine,
-            and gives up on a thread, whose writes are dropped.
+            and raises ``CancelledError`` in a thread; a thread that does not stop within the
+            session's grace is given up, and its writes are dropped.
 
         Example:
             >>> run = theus.start(crunch)                      # doctest: +SKIP
@@ -169,7 +178,8 @@ class Session:
     def close(self) -> None:
         """End the session: cancel what is unfinished and let the worker threads leave.
 
-        A thread whose body is running goes on until the body ends; what it writes is dropped.
+        Bodies in threads are told to stop and given half a second; a thread that goes on all the
+        same is abandoned, and what it writes is dropped.
         Calling this again does nothing.
         """
         if self._closed:
@@ -180,7 +190,7 @@ class Session:
 
     async def aclose(self) -> None:
         """Do the same, and wait until the coroutines that were cancelled have ended."""
-        tasks = self._dispatcher.tasks()
+        tasks = self._dispatcher.tasks.unfinished()
         self.close()
         if tasks:
             await asyncio.wait(tasks)

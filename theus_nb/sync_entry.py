@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import current
+from theus_nb.attempts import Attempt
 from theus_nb.errors import DeadlockError, SessionError, SyncEntryError
 from theus_nb.lanes import current_lane
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from theus_nb._core import Lane, Run
     from theus_nb.dispatcher import Dispatcher
+    from theus_nb.lanes import Call
     from theus_nb.process import Process
     from theus_nb.session import Session
 
@@ -72,7 +74,7 @@ def _without_loop(
         dispatcher.withdraw(run, error)
         raise
     _block(run, lane, lambda: run.has_ended)
-    return run.take()
+    return _value(run)
 
 
 def _inline(
@@ -84,13 +86,35 @@ def _inline(
 ) -> Any:  # noqa: ANN401 - the function's own value
     """Execute a sync process in the worker thread we are in: a second one would only wait."""
     run, started, reads = dispatcher.admit(process, current.get(), True, lane=lane.name)  # noqa: FBT003 - see there
-    _block(run, lane, lambda: run.ready or run.has_ended)
-    if not run.has_ended:
-        begun = (reads,) if started else None
-        call = (args, kwargs, None)
-        contextvars.copy_context().run(dispatcher.execute, run, process, call, begun)
+    begun = (reads,) if started else None
+    given: Call = (args, kwargs, None)
+    call = Attempt(process, given) if process.has_attempts else given
+    while True:
+        _block(run, lane, lambda: run.ready or run.has_ended)
+        if run.has_ended:
+            break
+        lane.enter(run)
+        try:
+            contextvars.copy_context().run(dispatcher.execute, run, process, call, begun)
+        finally:
+            lane.leave(run)
+        if run.status != "waiting":  # otherwise there is another attempt
+            break
     _block(run, lane, lambda: run.has_ended)  # a notebook commit happens on the main thread
+    return _value(run)
+
+
+def _value(run: Run) -> Any:  # noqa: ANN401 - the function's own value
+    """Return what a run that has ended returned; in a body that is to stop, stop instead."""
+    _stop_if_cancelled()
     return run.take()
+
+
+def _stop_if_cancelled() -> None:
+    """Raise ``CancelledError`` if the run in whose body we are is to stop."""
+    access = current.get()
+    if access is not None and not access.ended and access.run.cancel_requested:
+        raise asyncio.CancelledError
 
 
 def _block(run: Run, lane: Lane | None, done: Callable[[], bool]) -> None:
@@ -106,6 +130,8 @@ def _block(run: Run, lane: Lane | None, done: Callable[[], bool]) -> None:
         while not done():
             changed.wait(_STEP)
             changed.clear()
+            # Nobody raises an exception in this thread while it is in our code.
+            _stop_if_cancelled()
     except BaseException:
         run.cancel("the thread that waited for it was interrupted")
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 10.0
 """Seconds after which something that should happen counts as never happening."""
+
+SHORT_GRACE: Final = 0.05
+"""Seconds until the bodies here are given up that block outside of Python; nothing waits for
+one that would have stopped."""
 
 
 def on_loop(test: Callable[[Session], Awaitable[None]]) -> Callable[[], None]:
@@ -34,7 +39,7 @@ def on_loop(test: Callable[[Session], Awaitable[None]]) -> Callable[[], None]:
 
 async def _in_session(test: Callable[[Session], Awaitable[None]]) -> None:
     problems = reported()
-    async with Session() as theus:
+    async with Session(grace=SHORT_GRACE) as theus:
         await test(theus)
     await settled()
     assert not problems, problems
@@ -113,6 +118,12 @@ class Gate:
         """Wait in a worker thread."""
         self.arrived.set()
         self.opened.block()
+
+    def hold(self) -> None:
+        """Wait in a worker thread, like a call into C: no request to stop gets through."""
+        while not self.opened.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                self.block()
 
     async def wait(self) -> None:
         """Wait on the loop."""

@@ -7,6 +7,7 @@ import pytest
 from theus_nb.errors import ContractError
 from theus_nb.notebook.magics import TheusMagics
 from theus_nb.notebook.options import Options, parse_options
+from theus_nb.policy import Policy, Rate
 
 
 def parse(line: str) -> Options:
@@ -83,3 +84,37 @@ def test_what_is_wrong_is_named_beside_a_line_that_is_right(line: str, words: li
         assert word in message
     example = message.splitlines()[-1].partition("%%theus_process ")[2]
     assert parse(example).contract.inputs
+
+
+POLICY = "p -o x --timeout 2.5 --retries 3 --retry-on OSError,Weird --backoff 0.5 --limit 4"
+
+
+def test_how_it_is_run() -> None:
+    policy = parse(f"{POLICY} --rate 10/min").policy
+    assert policy == Policy(2.5, 3, ("OSError", "Weird"), 0.5, 4, Rate(10, 60.0))
+    assert parse("p -o x").policy is None
+
+
+def test_how_it_is_run_can_be_written_back() -> None:
+    options = parse(f"{POLICY} --rate 10/min")
+    assert parse(options.line().removeprefix("%%theus_process ")) == options
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "correct"),
+    [
+        ("--timeout -1", "timeout is a number of seconds", "--timeout 2.5"),
+        ("--timeout soon", "not 'soon'", "--timeout 2.5"),
+        ("--retries 3", "after which errors", "--retries 3 --retry-on ConnectionError"),
+        ("--limit 1.5", "not 1.5", "--limit 4"),
+        ("--rate 3/fortnight", "not '3/fortnight'", "--rate 10/s"),
+        ("--timeout 1 --lane loop", "--timeout cannot end code on --lane loop", "--inputs"),
+    ],
+)
+def test_how_it_cannot_be_run(words: str, problem: str, correct: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        parse(f"p -o x {words}")
+    said, _, line = str(caught.value).partition("\nA correct line: ")
+    assert problem in said
+    assert correct in line
+    parse(line.removeprefix("%%theus_process "))  # what it recommends is right

@@ -51,6 +51,12 @@ class TheusMagics(Magics):
     @_argument(*opt.OUTPUTS.flags, **opt.OUTPUTS.keywords)
     @_argument(*opt.SIDE_EFFECTS.flags, **opt.SIDE_EFFECTS.keywords)
     @_argument(*opt.LANE.flags, **opt.LANE.keywords)
+    @_argument(*opt.TIMEOUT.flags, **opt.TIMEOUT.keywords)
+    @_argument(*opt.RETRIES.flags, **opt.RETRIES.keywords)
+    @_argument(*opt.RETRY_ON.flags, **opt.RETRY_ON.keywords)
+    @_argument(*opt.BACKOFF.flags, **opt.BACKOFF.keywords)
+    @_argument(*opt.LIMIT.flags, **opt.LIMIT.keywords)
+    @_argument(*opt.RATE.flags, **opt.RATE.keywords)
     @_cell_magic(PROCESS_MAGIC)
     def theus_process(self, line: str, cell: str) -> object:
         """Run this cell as a named process with a contract.
@@ -118,7 +124,12 @@ class TheusMagics(Magics):
             arguments = (scope.vocabulary(),)
             function = make_function(code, scope)
         process = Process.from_cell(
-            options.name, function, options.contract, source=body, lane=options.lane
+            options.name,
+            function,
+            options.contract,
+            source=body,
+            lane=options.lane,
+            policy=options.policy,
         )
         self._session.registry.add(process)
         return process, arguments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import shlex
@@ -12,9 +13,12 @@ from IPython.core.error import UsageError
 from theus_nb.contract import Contract, did_you_mean
 from theus_nb.errors import ContractError
 from theus_nb.notebook.namespace import check_locals
+from theus_nb.policy import Policy
 from theus_nb.process import check_name
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from IPython.core.magic_arguments import MagicArgumentParser
 
     from theus_nb.process import Lane
@@ -26,12 +30,14 @@ class Option(NamedTuple):
     Attributes:
         flags: The ways to write it, the long one first.
         help: One line.
-        choices: The values it takes; a list of paths or words if there are none.
+        choices: The values it takes, if they are few.
+        metavar: Stands for its one value in the help; without it, it takes a list.
     """
 
     flags: tuple[str, ...]
     help: str
     choices: tuple[str, ...] = ()
+    metavar: str | None = None
 
     @property
     def attribute(self) -> str:
@@ -43,6 +49,8 @@ class Option(NamedTuple):
         """What the parser has to know."""
         if self.choices:
             return {"choices": self.choices, "default": self.choices[0], "help": self.help}
+        if self.metavar is not None:
+            return {"metavar": self.metavar, "help": self.help}
         return {"action": "append", "metavar": "A,B", "help": self.help}
 
 
@@ -59,8 +67,19 @@ LANE: Final = Option(
     "where code without await runs: the worker of all cells, or the loop",
     ("cell", "loop"),
 )
+TIMEOUT: Final = Option(("--timeout",), "stop the body after so many seconds", metavar="S")
+RETRIES: Final = Option(
+    ("--retries",), "how many more attempts after an error of --retry-on", metavar="N"
+)
+RETRY_ON: Final = Option(("--retry-on",), "exception types worth another attempt: ConnectionError")
+BACKOFF: Final = Option(
+    ("--backoff",), "seconds before the second attempt, then doubled", metavar="S"
+)
+LIMIT: Final = Option(("--limit",), "how many runs of it execute at a time", metavar="N")
+RATE: Final = Option(("--rate",), "how many runs start in a while: 10/s, 100/min", metavar="N/UNIT")
 LISTS: Final = (INPUTS, OUTPUTS, SIDE_EFFECTS)
-OPTIONS: Final = (*LISTS, LANE)
+POLICY: Final = (TIMEOUT, RETRIES, RETRY_ON, BACKOFF, LIMIT, RATE)
+OPTIONS: Final = (*LISTS, LANE, *POLICY)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,16 +90,19 @@ class Options:
         name: The name of the process.
         contract: What it declares; open if it declares neither inputs nor outputs.
         lane: Where code without ``await`` runs.
+        policy: Time limit, attempts, limit and rate, if there are any.
     """
 
     name: str
     contract: Contract
     lane: Lane = "cell"
+    policy: Policy | None = None
 
     def line(self, contract: Contract | None = None) -> str:
         """Return the magic line for these options, perhaps with another contract."""
         lane = "" if self.lane == "cell" else f" --lane {self.lane}"
-        return (contract or self.contract).magic_line(self.name) + lane
+        policy = "" if self.policy is None else _policy_words(self.policy)
+        return (contract or self.contract).magic_line(self.name) + lane + policy
 
 
 def parse_options(parser: MagicArgumentParser, text: str) -> Options:
@@ -111,7 +133,8 @@ def parse_options(parser: MagicArgumentParser, text: str) -> Options:
         changes: dict[str, Any] = {option.attribute: getattr(part, option.attribute)}
         contract = dataclasses.replace(contract, **changes)
     is_open = not contract.inputs and not contract.outputs
-    options = Options(found.name, dataclasses.replace(contract, is_open=is_open), found.lane)
+    contract = dataclasses.replace(contract, is_open=is_open)
+    options = Options(found.name, contract, found.lane, _parse_policy(found))
     check_locals(options.contract, options.line)
     return options
 
@@ -142,6 +165,56 @@ def _check_rest(rest: list[str], name: str | None) -> None:
     raise _refused(f"unexpected {rest[0]!r}: separate paths by commas", name)
 
 
+def _parse_policy(found: Namespace) -> Policy | None:
+    """Return the policy that the options ask for; numbers arrive as text."""
+    values: dict[str, Any] = {}
+    for option in POLICY:
+        text = getattr(found, option.attribute)
+        if option is RETRY_ON:
+            values[option.attribute] = _split(option, text, found.name) or None
+        else:
+            values[option.attribute] = text if option is RATE else _number(text)
+    try:
+        policy = Policy.of(f"process {found.name!r}", **values)
+    except ContractError as error:
+        # Said in the words of the decorator; the line needs those of the magic.
+        problem = str(error).partition(". Write, for instance")[0]
+        raise _refused(problem, found.name, words=_example(values)) from None
+    if policy is not None and policy.timeout and found.lane == "loop":
+        problem = "--timeout cannot end code on --lane loop that blocks the loop"
+        raise _refused(problem, found.name)
+    return policy
+
+
+def _number(text: str | None) -> object:
+    """Return the number that a text says; the text itself where it says none, to be refused."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError, TypeError):
+            return kind(text)  # type: ignore[arg-type]  # None is a TypeError
+    return text
+
+
+def _example(values: dict[str, Any]) -> str:
+    """Return correct options for those that were given."""
+    given = {name for name, value in values.items() if value is not None}
+    words = [" --timeout 2.5"] if "timeout" in given else []
+    if given & {"retries", "retry_on", "backoff"}:
+        words.append(" --retries 3 --retry-on ConnectionError --backoff 0.5")
+    words += [" --limit 4"] if "limit" in given else []
+    words += [" --rate 10/s"] if "rate" in given else []
+    return "".join(words)
+
+
+def _policy_words(policy: Policy) -> str:
+    words = []
+    for name, value in policy.options().items():
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if isinstance(value, tuple):
+            text = ",".join(k if isinstance(k, str) else k.__name__ for k in value)
+        words.append(f" --{name.replace('_', '-')} {text}")
+    return "".join(words)
+
+
 def _split(option: Option, texts: list[str] | None, name: str) -> list[str]:
     """Return the entries of a comma-separated option, which may have been given repeatedly."""
     entries = [entry for text in texts or () for entry in text.split(",")]
@@ -162,8 +235,10 @@ def _words(text: str) -> list[str]:
     return list(lexer)
 
 
-def _refused(problem: str, name: str | None = None, path: str | None = None) -> ContractError:
+def _refused(
+    problem: str, name: str | None = None, path: str | None = None, *, words: str = ""
+) -> ContractError:
     """Compose the error for a line that cannot stand, with one that can."""
-    example = f"%%theus_process {name or 'crunch'} --inputs domain.raw --outputs table"
+    example = f"%%theus_process {name or 'crunch'} --inputs domain.raw --outputs table{words}"
     msg = f"{problem}\nA correct line: {example}"
     return ContractError(msg, process=name, path=path)

@@ -23,6 +23,8 @@ pub enum Status {
     Cancelled,
     /// Given up on while its thread goes on; whatever that thread returns is dropped.
     Abandoned,
+    /// One attempt that failed; the run was tried again.
+    Retried,
 }
 
 impl Status {
@@ -37,6 +39,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Abandoned => "abandoned",
+            Self::Retried => "retried",
         }
     }
 }

@@ -155,8 +155,19 @@ pub fn admit(
     Ok(())
 }
 
-/// All inputs are there: the run goes to its queue, or its coroutine is told.
+/// All inputs are there: the run goes on, or takes its turn if its process has limits.
 fn make_ready(run: &Bound<'_, Run>) -> PyResult<()> {
+    let py = run.py();
+    if run.get().definition().is_some_and(|known| known.gated) {
+        let engine = run.get().engine(py);
+        let hooks = engine.get().hooks.bind(py);
+        return hooks.call_method1(intern!(py, "arrive"), (run,)).map(drop);
+    }
+    proceed(run)
+}
+
+/// The run goes to its queue, or its coroutine is told.
+pub fn proceed(run: &Bound<'_, Run>) -> PyResult<()> {
     let me = run.get();
     {
         let mut state = me.state();

@@ -47,6 +47,8 @@ pub struct Definition {
     pub name: Arc<str>,
     pub source_hash: Box<str>,
     pub contract: ContractId,
+    /// The process has a limit or a rate: its runs take turns once their inputs are there.
+    pub gated: bool,
     /// Input paths in declared order, and whether each is optional.
     pub inputs: Vec<(Arc<str>, Py<PyString>, bool)>,
     /// Output paths with the scheduler's numbers for them.
@@ -155,6 +157,7 @@ impl Engine {
     ///     `source_hash`: of the process's source, for provenance.
     ///     inputs: `(path, optional)` in declared order.
     ///     outputs: likewise.
+    ///     gated: whether its runs take turns, see the hooks `arrive` and `leave`.
     fn define(
         &self,
         py: Python<'_>,
@@ -162,6 +165,7 @@ impl Engine {
         source_hash: &str,
         inputs: Vec<(String, bool)>,
         outputs: Vec<(String, bool)>,
+        gated: bool,
     ) -> PyResult<Known> {
         self.check(py)?;
         let access = |(path, optional): &(String, bool)| Access {
@@ -194,6 +198,7 @@ impl Engine {
             name: name.into(),
             source_hash: source_hash.into(),
             contract,
+            gated,
             inputs: keys,
             outputs: paths.into_iter().zip(nodes).collect(),
         })))
@@ -219,6 +224,7 @@ impl Engine {
         call: Option<Py<PyAny>>,
         parent: Option<PyRef<'_, Run>>,
     ) -> PyResult<Py<Run>> {
+        queue.get().check(slf.py())?;
         let context = Mutex::new(Some(copy_context(slf.py())?));
         let lane = Lane::Worker { queue, context };
         let run = Self::new_run(slf, process, bridge, lane, call, None)?;

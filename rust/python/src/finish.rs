@@ -15,10 +15,9 @@ use theus_core::{End, Input, Ticket};
 
 use crate::admit::{Aftermath, refused};
 use crate::bridge::{Bridge, Completion};
-use crate::engine::{Engine, Entry, Held};
+use crate::engine::{Definition, Engine, Entry, Held};
 use crate::outcome::Outcome;
-use crate::queue::WorkQueue;
-use crate::run::{CancelledBy, Lane, Run};
+use crate::run::{CancelledBy, Lane, Run, State};
 use crate::versions::{collect_writes, to_versions, versions_read};
 
 /// Marks a run as started and returns the values it is bound to.
@@ -141,7 +140,7 @@ pub fn cancelled(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<b
     end_cancelled(engine, run, Status::Cancelled)
 }
 
-fn end_cancelled(
+pub fn end_cancelled(
     engine: &Bound<'_, Engine>,
     run: &Bound<'_, Run>,
     status: Status,
@@ -165,7 +164,7 @@ fn end_cancelled(
     fail_with(engine, run, &error, outcome, status, true)
 }
 
-fn fail_with(
+pub fn fail_with(
     engine: &Bound<'_, Engine>,
     run: &Bound<'_, Run>,
     cause: &Bound<'_, PyAny>,
@@ -263,23 +262,26 @@ pub fn end(
         state.ended = now;
         let watched = state.is_awaited();
         state.settled = !watched;
-        let span = Span {
-            run: run.get().number(),
-            parent: entry.parent,
-            process: Arc::clone(&entry.definition.name),
-            lane: match &run.get().lane {
-                Lane::Loop => state.lane_label.clone().unwrap_or_else(|| me.loop_label()),
-                Lane::Worker { .. } => state.lane_label.clone().unwrap_or_else(|| "".into()),
-            },
+        let span = span_of(
+            me,
+            run,
+            &state,
+            &entry.definition,
+            entry.parent,
             status,
-            submitted: state.submitted,
-            started: state.started,
-            ended: now,
-        };
+            now,
+        );
         (span, watched, (state.call.take(), state.task.take()))
     };
     drop(dropped);
     me.core().spans.push(span);
+    if entry.definition.gated {
+        // Whoever waits for a slot of this process may go on.
+        let left = me.hooks.call_method1(py, intern!(py, "leave"), (run,));
+        if let Err(error) = left {
+            error.write_unraisable(py, Some(run.as_any()));
+        }
+    }
     if watched {
         run.get().tell_watchers(py);
         let bridge = run.get().bridge.bind(py);
@@ -287,10 +289,38 @@ pub fn end(
     }
 }
 
+/// What the records say about a run, or about one attempt of it.
+pub fn span_of(
+    engine: &Engine,
+    run: &Bound<'_, Run>,
+    state: &State,
+    definition: &Definition,
+    parent: Option<u64>,
+    status: Status,
+    ended: u64,
+) -> Span {
+    Span {
+        run: run.get().number(),
+        parent,
+        process: Arc::clone(&definition.name),
+        lane: match &run.get().lane {
+            Lane::Loop => state
+                .lane_label
+                .clone()
+                .unwrap_or_else(|| engine.loop_label()),
+            Lane::Worker { .. } => state.lane_label.clone().unwrap_or_else(|| "".into()),
+        },
+        status,
+        submitted: state.submitted,
+        started: state.started,
+        ended,
+    }
+}
+
 /// Asks for the end of a run. False if it has ended already.
 ///
-/// A waiting or queued run ends here and now; a coroutine is cancelled through its task; a
-/// thread goes on and is given up: its writes are dropped.
+/// A waiting or queued run ends here and now; a coroutine is cancelled through its task; a body
+/// in a worker thread is stopped by the Python side, or given up after a grace.
 pub fn cancel_run(run: &Bound<'_, Run>, by: CancelledBy) -> PyResult<bool> {
     let py = run.py();
     let me = run.get();
@@ -318,10 +348,7 @@ pub fn cancel_run(run: &Bound<'_, Run>, by: CancelledBy) -> PyResult<bool> {
     if status != Status::Running {
         return end_cancelled(engine, run, Status::Cancelled);
     }
-    let ended = end_cancelled(engine, run, Status::Abandoned)?;
-    if let (true, Lane::Worker { queue, .. }) = (ended, &me.lane) {
-        // The thread goes on; another may take its place until it comes back.
-        WorkQueue::block(queue.bind(py))?;
-    }
-    Ok(ended)
+    let hooks = engine.get().hooks.bind(py);
+    hooks.call_method1(intern!(py, "stop_thread"), (run,))?;
+    Ok(true)
 }

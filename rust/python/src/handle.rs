@@ -105,7 +105,8 @@ impl Run {
 
     #[getter]
     fn cancel_requested(&self) -> bool {
-        self.state().cancel.is_some()
+        let state = self.state();
+        state.cancel.is_some() || state.stopping
     }
 
     /// True if the request came from asyncio rather than from the run's owner.

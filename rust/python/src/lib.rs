@@ -5,6 +5,7 @@
 //! | `engine` | one session: scheduler, unfinished runs, records, one lock |
 //! | `admit`, `finish`, `store`, `inspect` | what the engine's methods do: begin, end, look |
 //! | `run`, `handle`, `future` | one execution: its life, what users see, the future protocol |
+//! | `attempts`, `interrupt` | limits, further attempts, giving up; stopping a body in a thread |
 //! | `waiter`, `outcome`, `callbacks` | what awaiting it involves |
 //! | `versions` | between Python's dicts and the scheduler's versions |
 //! | `here` | on which loop, in which context the calling code is |
@@ -16,6 +17,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod admit;
+mod attempts;
 mod bridge;
 mod callbacks;
 mod engine;
@@ -26,6 +28,7 @@ mod future;
 mod handle;
 mod here;
 mod inspect;
+mod interrupt;
 mod outcome;
 mod queue;
 mod run;

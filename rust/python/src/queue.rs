@@ -5,6 +5,7 @@
 //! Here only the waiting happens.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use theus_core::span::Status;
 
+use crate::errors::theus_error;
 use crate::fork;
 use crate::run::{Lane as RunLane, Run};
 
@@ -21,17 +23,25 @@ struct Jobs {
     idle: usize,
     /// Threads that exist, parked or busy.
     threads: usize,
-    /// How many threads there may be; grows while some of them block on other runs.
-    limit: usize,
+    /// How many threads there may be as long as none of them blocks.
+    workers: usize,
+    /// How many of them block on other runs, or were given up: as many more there may be.
+    blocked: usize,
     /// Numbers threads for their lanes' names.
     born: u32,
+    /// Runs that were given up while their threads went on: number and process.
+    abandoned: Vec<(u64, String)>,
     closed: bool,
 }
 
 impl Jobs {
+    fn limit(&self) -> usize {
+        self.workers + self.blocked
+    }
+
     /// Counts one more thread in, if there may be one; the caller starts it after the lock.
     fn reserve_thread(&mut self) -> bool {
-        let wanted = self.threads < self.limit && !self.closed;
+        let wanted = self.threads < self.limit() && !self.closed;
         if wanted {
             self.threads += 1;
         }
@@ -77,6 +87,40 @@ impl WorkQueue {
         }
     }
 
+    /// The thread of a run was given up: another may take its place until it comes back.
+    pub fn abandon(slf: &Bound<'_, Self>, number: u64, process: String) -> PyResult<()> {
+        slf.get().jobs().abandoned.push((number, process));
+        Self::block(slf)
+    }
+
+    /// Refuses a further run while too many threads were given up: each holds memory, and what it
+    /// does elsewhere goes on.
+    pub fn check(&self, py: Python<'_>) -> PyResult<()> {
+        let jobs = self.jobs();
+        if jobs.abandoned.len() < ABANDONED_PER_WORKER * jobs.workers {
+            return Ok(());
+        }
+        let listed: Vec<String> = jobs
+            .abandoned
+            .iter()
+            .map(|(number, process)| format!("r{number} of '{process}'"))
+            .collect();
+        drop(jobs);
+        let message = format!(
+            "{} threads were given up and still run: {}. New sync runs are refused until some of \
+             them have ended; restart the kernel if they never will",
+            listed.len(),
+            listed.join(", "),
+        );
+        Err(theus_error(py, "AbandonedThreadsError", &message))
+    }
+
+    /// A thread that was given up has come back.
+    fn returned(&self, number: u64) {
+        self.jobs().abandoned.retain(|(known, _)| *known != number);
+        self.unblock();
+    }
+
     fn spawn_thread(slf: &Bound<'_, Self>) -> PyResult<()> {
         let me = slf.get();
         let started = me.spawn.call1(slf.py(), (slf,));
@@ -101,8 +145,10 @@ impl WorkQueue {
                 runs: VecDeque::new(),
                 idle: 0,
                 threads: 0,
-                limit,
+                workers: limit,
+                blocked: 0,
                 born: 0,
+                abandoned: Vec::new(),
                 closed: false,
             }),
             arrived: Condvar::new(),
@@ -114,7 +160,7 @@ impl WorkQueue {
         let me = slf.get();
         let spawn = {
             let mut jobs = me.jobs();
-            jobs.limit += 1;
+            jobs.blocked += 1;
             jobs.idle == 0 && !jobs.runs.is_empty() && jobs.reserve_thread()
         };
         if spawn {
@@ -127,8 +173,8 @@ impl WorkQueue {
     /// The thread goes on: one thread too many leaves when it has nothing to do.
     fn unblock(&self) {
         let mut jobs = self.jobs();
-        jobs.limit -= 1;
-        if jobs.threads > jobs.limit {
+        jobs.blocked = jobs.blocked.saturating_sub(1);
+        if jobs.threads > jobs.limit() {
             self.arrived.notify_one();
         }
     }
@@ -141,6 +187,12 @@ impl WorkQueue {
         jobs.runs.drain(..).collect()
     }
 
+    /// Runs that were given up while their threads go on: `(number, process)`.
+    #[getter]
+    fn abandoned(&self) -> Vec<(u64, String)> {
+        self.jobs().abandoned.clone()
+    }
+
     /// Threads that exist, busy or idle.
     #[getter]
     fn threads(&self) -> usize {
@@ -150,25 +202,40 @@ impl WorkQueue {
     /// How many threads there may be at present.
     #[getter]
     fn limit(&self) -> usize {
-        self.jobs().limit
+        self.jobs().limit()
+    }
+
+    /// How many threads there may be as long as none of them blocks. Fewer than there are: those
+    /// that have nothing to do leave.
+    #[getter]
+    fn workers(&self) -> usize {
+        self.jobs().workers
     }
 
     #[setter]
-    fn set_limit(&self, limit: usize) {
-        self.jobs().limit = limit;
+    fn set_workers(&self, workers: usize) {
+        self.jobs().workers = workers;
+        self.arrived.notify_all();
     }
 }
 
 /// One worker thread's end of a queue.
-#[pyclass(frozen, module = "theus_nb._core")]
+#[pyclass(frozen, weakref, module = "theus_nb._core")]
 pub struct Lane {
     queue: Py<WorkQueue>,
     label: Arc<str>,
     /// When this thread last took the interpreter after having let it go.
     attached: Mutex<Instant>,
-    /// The run this thread executes.
-    running: Mutex<Option<Py<Run>>>,
+    /// The run this thread executes, and the runs that it executes inside of its body.
+    pub running: Mutex<Vec<Py<Run>>>,
+    /// The interpreter's number for the thread that serves this lane; 0 until it has come.
+    pub thread: AtomicU64,
+    /// An exception was raised in this thread from outside, and may be pending still.
+    pub disturbed: AtomicBool,
 }
+
+/// How many threads may be given up at a time, for each that there is.
+const ABANDONED_PER_WORKER: usize = 4;
 
 /// How long a thread may go on taking runs without letting the interpreter go.
 const HOLD: Duration = Duration::from_micros(500);
@@ -195,7 +262,9 @@ impl Lane {
             label: label.into(),
             queue,
             attached: Mutex::new(Instant::now()),
-            running: Mutex::new(None),
+            running: Mutex::new(Vec::new()),
+            thread: AtomicU64::new(0),
+            disturbed: AtomicBool::new(false),
         }
     }
 
@@ -214,13 +283,11 @@ impl Lane {
     /// Waits for the next run and marks it running; None when it is time to leave. The
     /// interpreter is free while waiting.
     fn take(&self, py: Python<'_>) -> PyResult<Option<Job>> {
-        let last = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if last.is_some_and(|run| run.get().state().status == Status::Abandoned) {
-            self.queue.get().unblock(); // given up long ago, and its place taken by another
+        self.settle_in(py)?;
+        let last = self.clear(py);
+        if let Some(last) = last.filter(|run| run.get().state().status == Status::Abandoned) {
+            // Given up long ago, and its place taken by another.
+            self.queue.get().returned(last.get().number());
         }
         loop {
             // Asked before letting the interpreter go: while it shuts down, a thread that comes
@@ -249,7 +316,7 @@ impl Lane {
                 // Made now and not at submission: thousands of queued runs are fewer objects then.
                 let enter = context.getattr(py, intern!(py, "run"))?;
                 let held = run.clone_ref(py);
-                *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+                self.running().push(held);
                 let process = run.get().process.clone_ref(py);
                 let call = run.get().state().call.take();
                 return Ok(Some((enter, run, process, call)));
@@ -280,7 +347,7 @@ impl Lane {
         }
         let mut jobs = queue.jobs();
         loop {
-            if jobs.closed || jobs.threads > jobs.limit {
+            if jobs.closed || jobs.threads > jobs.limit() {
                 jobs.threads = jobs.threads.saturating_sub(1);
                 return None;
             }

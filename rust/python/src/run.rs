@@ -57,6 +57,8 @@ pub struct State {
     pub waiters: Vec<Py<Waiter>>,
     pub watchers: Vec<Py<PyAny>>,
     pub cancel: Option<CancelledBy>,
+    /// The body is to stop, though nobody asked for the end of the run: its time is up.
+    pub stopping: bool,
     /// `(args, kwargs, setup)` for a worker, if there are any; released when the run ends.
     pub call: Option<Py<PyAny>>,
     /// The task in which an async process runs, for cancelling it.
@@ -122,6 +124,7 @@ impl Run {
                 waiters: Vec::new(),
                 watchers: Vec::new(),
                 cancel: None,
+                stopping: false,
                 call,
                 task,
                 gate: None,

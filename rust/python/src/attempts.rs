@@ -1,0 +1,120 @@
+//! What happens to a run between its admission and its end besides executing: it is held by the
+//! limits of its process, started once more after a failure, or given up.
+
+use std::sync::PoisonError;
+
+use pyo3::prelude::*;
+use theus_core::span::Status;
+
+use crate::admit::proceed;
+use crate::engine::Engine;
+use crate::finish::{end_cancelled, fail_with, span_of};
+use crate::outcome::Outcome;
+use crate::queue::WorkQueue;
+use crate::run::{Lane, Run};
+
+#[pymethods]
+impl Engine {
+    /// Gives up on a run whose thread goes on; false if it has ended meanwhile.
+    ///
+    /// Another thread may take the place of its own until that comes back.
+    #[pyo3(signature = (run, error = None))]
+    fn abandon(
+        slf: &Bound<'_, Self>,
+        run: &Bound<'_, Run>,
+        error: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let ended = match error {
+            None => end_cancelled(slf, run, Status::Abandoned)?,
+            Some(error) => {
+                let outcome = Outcome::error(error);
+                fail_with(slf, run, error, outcome, Status::Abandoned, false)?
+            }
+        };
+        if let (true, Lane::Worker { queue, .. }) = (ended, &run.get().lane) {
+            let me = run.get();
+            WorkQueue::abandon(queue.bind(slf.py()), me.number(), me.name(slf.py()))?;
+        }
+        Ok(ended)
+    }
+
+    /// Records that an attempt has failed and takes the run back to where it waits for its turn;
+    /// `Run.proceed` starts the next one. False if it has ended, or somebody asked for its end.
+    ///
+    /// Args:
+    ///     run: the run; it keeps its place in the order and its inputs.
+    ///     call: what the worker is given the next time.
+    ///     context: the context variables with which it runs then.
+    #[pyo3(signature = (run, call = None, context = None))]
+    fn retry(
+        &self,
+        run: &Bound<'_, Run>,
+        call: Option<Py<PyAny>>,
+        context: Option<Py<PyAny>>,
+    ) -> bool {
+        let me = run.get();
+        let now = self.now();
+        let parent = match self.core().runs.get(&me.number()) {
+            Some(entry) => entry.parent,
+            None => return false,
+        };
+        let Some(definition) = me.definition() else {
+            return false;
+        };
+        let (span, dropped) = {
+            let mut state = me.state();
+            if state.outcome.is_some() || state.cancel.is_some() {
+                return false;
+            }
+            let span = span_of(self, run, &state, definition, parent, Status::Retried, now);
+            state.status = Status::Waiting;
+            state.ready = false;
+            state.stopping = false;
+            state.started = 0;
+            if let Lane::Worker { .. } = &me.lane {
+                state.lane_label = None;
+            }
+            (span, std::mem::replace(&mut state.call, call))
+        };
+        drop(dropped);
+        if let Lane::Worker { context: place, .. } = &me.lane {
+            let old = std::mem::replace(
+                &mut *place.lock().unwrap_or_else(PoisonError::into_inner),
+                context,
+            );
+            drop(old);
+        }
+        self.core().spans.push(span);
+        true
+    }
+
+    /// Numbers of the unfinished runs in whose bodies this one was started, the nearest first.
+    fn ancestors(&self, run: &Bound<'_, Run>) -> Vec<u64> {
+        let core = self.core();
+        let mut found = Vec::new();
+        let mut next = core.runs.get(&run.get().number());
+        while let Some(parent) = next.and_then(|entry| entry.parent) {
+            found.push(parent);
+            next = core.runs.get(&parent);
+        }
+        found
+    }
+}
+
+#[pymethods]
+impl Run {
+    /// Lets a run go on whose inputs are there and whose limits allow it.
+    fn proceed(slf: &Bound<'_, Self>) -> PyResult<()> {
+        proceed(slf)
+    }
+
+    /// Marks a run as running once more, where no worker has taken it from a queue.
+    fn restart(&self) {
+        self.started_here(self.now());
+    }
+
+    /// Tells the body that it is to stop (its time is up), without asking for the end of the run.
+    fn request_stop(&self) {
+        self.state().stopping = true;
+    }
+}

@@ -1,0 +1,370 @@
+"""Time limits and retries: which attempts there are, what they see, what is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.support import PATIENCE, Gate, Signal
+from tests.unit.test_stopping import patient, with_session
+from theus_nb.decorator import process
+from theus_nb.errors import RunCancelledError, RunTimeoutError, UndeclaredWriteError, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from theus_nb.context import Context
+    from theus_nb.process import Process
+    from theus_nb.session import Session
+
+FIRST_FAILS = {"retries": 2, "retry_on": [ConnectionError]}
+
+
+def both(body: Callable[..., Any], **options: Any) -> list[Process]:  # noqa: ANN401 - of process
+    """Return a sync and an async process that do the same."""
+
+    def in_worker(ctx: Context, *args: object) -> object:
+        return body(ctx, *args)
+
+    async def on_loop(ctx: Context, *args: object) -> object:
+        await asyncio.sleep(0)
+        return body(ctx, *args)
+
+    return [process(name=fn.__name__, **options)(fn) for fn in (in_worker, on_loop)]
+
+
+@patient
+async def test_the_last_attempt_commits(theus: Session) -> None:
+    seen = list[object]()
+
+    def body(ctx: Context, fails: int) -> str:
+        seen.append(ctx["domain.n"])
+        if len(seen) <= fails:
+            ctx["domain.n"] = -1
+            raise ConnectionError("not yet")
+        return "done"
+
+    for definition in both(body, inputs=["domain.n"], outputs=["domain.n"], **FIRST_FAILS):
+        theus.state["domain.n"] = 1
+        seen.clear()
+        await theus.run(definition, 2)
+        assert seen == [1, 1, 1]  # what a failed attempt wrote is gone
+        assert theus.state["domain.n"] == "done"
+        spans = [record.status for record in theus.runs if record.name == definition.name]
+        assert spans == ["retried", "retried", "finished"]
+
+
+@patient
+async def test_after_the_last_attempt_the_error_is_the_bodys_own(theus: Session) -> None:
+    def body(_ctx: Context, calls: list[int]) -> None:
+        calls.append(1)
+        raise ConnectionError(f"attempt {len(calls)}")
+
+    for definition in both(body, outputs=["domain.raw"], **FIRST_FAILS):
+        calls = list[int]()
+        with pytest.raises(ConnectionError, match="attempt 3"):
+            await theus.run(definition, calls)
+        assert len(calls) == 3
+        theus.state.accept("domain.raw")
+
+
+@patient
+async def test_only_the_listed_errors_are_tried_again(theus: Session) -> None:
+    def body(_ctx: Context, calls: list[int]) -> None:
+        calls.append(1)
+        raise ValueError("no use")
+
+    for definition in both(body, **FIRST_FAILS):
+        calls = list[int]()
+        with pytest.raises(ValueError, match="no use"):
+            await theus.run(definition, calls)
+        assert len(calls) == 1
+
+
+@patient
+async def test_types_by_name_and_subclasses(theus: Session) -> None:
+    def body(_ctx: Context, calls: list[int]) -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ConnectionResetError
+        return len(calls)
+
+    for definition in both(body, retries=1, retry_on=["ConnectionError"]):
+        assert await theus.run(definition, []) == 2
+
+
+@patient
+async def test_a_broken_contract_is_not_tried_again(theus: Session) -> None:
+    def body(ctx: Context, calls: list[int]) -> None:
+        calls.append(1)
+        ctx["domain.other"] = 1
+
+    for definition in both(body, **FIRST_FAILS):
+        calls = list[int]()
+        with pytest.raises(UndeclaredWriteError):
+            await theus.run(definition, calls)
+        assert len(calls) == 1
+
+
+@patient
+async def test_readers_wait_for_the_last_attempt(theus: Session) -> None:
+    calls = list[int]()
+
+    def body(_ctx: Context) -> str:
+        calls.append(1)
+        if len(calls) % 2:
+            raise ConnectionError
+        return "second"
+
+    @process(inputs=["domain.raw"])
+    def read(ctx: Context) -> object:
+        return ctx["domain.raw"]
+
+    for definition in both(body, outputs=["domain.raw"], backoff=0.001, **FIRST_FAILS):
+        theus.start(definition)
+        assert await theus.run(read) == "second"
+
+
+@patient
+async def test_context_variables_of_one_attempt_are_not_those_of_the_next(theus: Session) -> None:
+    mark = contextvars.ContextVar("mark", default="unset")
+    seen = list[str]()
+
+    @process(retries=1, retry_on=[ConnectionError])
+    def body(_ctx: Context) -> None:
+        seen.append(mark.get())
+        mark.set("set by the first")
+        if len(seen) == 1:
+            raise ConnectionError
+
+    mark.set("the caller's")
+    await theus.run(body)
+    assert seen == ["the caller's", "the caller's"]
+
+
+@patient
+async def test_no_worker_is_kept_during_a_pause(theus: Session) -> None:
+    tried = Signal()
+
+    @process(retries=1, retry_on=[ConnectionError], backoff=PATIENCE * 10)
+    def flaky(_ctx: Context) -> None:
+        tried.set()
+        raise ConnectionError
+
+    @process
+    def other(_ctx: Context) -> str:
+        return "runs meanwhile"
+
+    runs = [theus.start(flaky) for _ in range(50)]
+    await tried.wait()
+    assert await theus.run(other) == "runs meanwhile"
+    for run in runs:
+        run.cancel("tired of it")
+    for run in runs:
+        with pytest.raises(RunCancelledError, match="tired of it"):
+            await run
+
+
+@patient
+async def test_a_pause_on_the_loop_can_be_cancelled(theus: Session) -> None:
+    tried = Signal()
+
+    @process(retries=1, retry_on=[ConnectionError], backoff=PATIENCE * 10)
+    async def flaky(_ctx: Context) -> None:
+        tried.set()
+        raise ConnectionError
+
+    run = theus.start(flaky)
+    await tried.wait()
+    await asyncio.sleep(0)
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        await run
+
+
+@patient
+async def test_inline_runs_are_tried_again_too(theus: Session) -> None:
+    calls = list[int]()
+
+    @process(retries=2, retry_on=[ConnectionError])
+    def inner(_ctx: Context) -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            raise ConnectionError
+        return len(calls)
+
+    @process
+    def outer(_ctx: Context) -> object:
+        return theus.run_sync(inner)
+
+    assert await theus.run(outer) == 3
+
+
+@patient
+async def test_a_def_that_returns_an_awaitable_is_tried_again(theus: Session) -> None:
+    calls = list[int]()
+
+    async def later() -> int:
+        await asyncio.sleep(0)
+        if len(calls) < 3:
+            raise ConnectionError
+        return len(calls)
+
+    @process(retries=2, retry_on=[ConnectionError])
+    def body(_ctx: Context) -> Any:  # noqa: ANN401 - an awaitable
+        calls.append(1)
+        return later()
+
+    assert await theus.run(body) == 3
+    assert inspect.isfunction(body.fn)
+
+
+# -- time limits --------------------------------------------------------------------------------
+
+
+@patient
+async def test_time_is_up_in_a_thread(theus: Session) -> None:
+    @process(outputs=["domain.raw"], timeout=0.02)
+    def endless(ctx: Context) -> None:
+        ctx["domain.raw"] = "half done"
+        while True:
+            pass
+
+    with pytest.raises(RunTimeoutError, match=r"'endless' took longer than its timeout of 0.02 s"):
+        await theus.run(endless)
+    assert theus.runs[-1].status == "failed"
+
+    @process(inputs=["domain.raw"])
+    def read(_ctx: Context) -> None: ...
+
+    with pytest.raises(UpstreamError, match="RunTimeoutError"):
+        await theus.run(read)
+
+
+@patient
+async def test_time_is_up_on_the_loop(theus: Session) -> None:
+    cleaned = list[str]()
+
+    @process(timeout=0.02)
+    async def endless(_ctx: Context) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append("up")
+
+    with pytest.raises(RunTimeoutError) as caught:
+        await theus.run(endless)
+    assert isinstance(caught.value, TimeoutError)
+    assert cleaned == ["up"]
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@with_session(grace=0.02)
+async def test_time_is_up_in_c_code(theus: Session) -> None:
+    gate = Gate()
+
+    @process(timeout=0.02)
+    def blocked(_ctx: Context) -> None:
+        gate.hold()
+
+    run = theus.start(blocked)
+    with pytest.raises(RunTimeoutError):
+        await run
+    assert run.status == "abandoned"
+    gate.open()
+
+
+@patient
+async def test_a_body_that_looks_sees_that_its_time_is_up(theus: Session) -> None:
+    seen = list[bool]()
+
+    @process(timeout=0.02)
+    def polite(ctx: Context) -> None:
+        try:
+            while True:
+                ctx.check_cancelled()
+        finally:
+            seen.append(ctx.cancelled)
+
+    with pytest.raises(RunTimeoutError):
+        await theus.run(polite)
+    assert seen == [True]
+
+
+@patient
+async def test_a_timeout_can_be_worth_another_attempt(theus: Session) -> None:
+    calls = list[int]()
+
+    def first_is_slow() -> bool:
+        calls.append(1)
+        return len(calls) == 1
+
+    @process(timeout=0.05, retries=1, retry_on=[TimeoutError])
+    def in_worker(_ctx: Context) -> str:
+        while first_is_slow():
+            while True:
+                pass
+        return "second"
+
+    @process(timeout=0.05, retries=1, retry_on=[TimeoutError])
+    async def on_loop(_ctx: Context) -> str:
+        if first_is_slow():
+            await asyncio.Event().wait()
+        return "second"
+
+    for definition in (in_worker, on_loop):
+        calls.clear()
+        assert await theus.run(definition) == "second"
+        assert [r.status for r in theus.runs][-2:] == ["retried", "finished"]
+
+
+@patient
+async def test_waiting_does_not_count(theus: Session) -> None:
+    gate = Gate()
+
+    @process(outputs=["domain.raw"])
+    async def slow(_ctx: Context) -> int:
+        await gate.wait()
+        return 1
+
+    def body(ctx: Context) -> object:
+        return ctx["domain.raw"]
+
+    theus.start(slow)
+    runs = [theus.start(p) for p in both(body, inputs=["domain.raw"], timeout=0.05)]
+    await gate.reached()
+    await asyncio.sleep(0.1)  # longer than the limit, which must not have begun
+    gate.open()
+    assert [await run for run in runs] == [1, 1]
+
+
+@patient
+async def test_a_bodys_own_timeout_stays_its_own(theus: Session) -> None:
+    @process(timeout=PATIENCE)
+    async def impatient(_ctx: Context) -> None:
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError) as caught:
+        await theus.run(impatient)
+    assert not isinstance(caught.value, RunTimeoutError)
+
+
+@patient
+async def test_the_thread_is_usable_after_a_timeout(theus: Session) -> None:
+    @process(timeout=0.001)
+    def short(_ctx: Context) -> int:
+        return sum(range(2_000))
+
+    for _ in range(200):
+        run = theus.start(short)
+        await asyncio.wait([run])  # type: ignore[type-var]  # all but its class
+        assert run.status in {"finished", "failed"}
+        if run.status == "failed":
+            assert isinstance(run.exception(), RunTimeoutError)

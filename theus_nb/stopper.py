@@ -1,0 +1,124 @@
+"""Stopping bodies that run in worker threads, and giving up on those that do not stop.
+
+A thread cannot be killed. An exception can be raised in it, which pure Python notices within
+milliseconds and a call into C when it returns. What has not stopped after a grace is abandoned:
+its run ends, its writes are dropped, another thread takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from theus_nb._core import Engine, Run
+    from theus_nb.lanes import WorkerLanes
+    from theus_nb.timer import Timer
+
+GRACE: Final = 2.0
+"""Seconds a body in a thread is given to stop, unless the session says otherwise."""
+
+_AGAIN: Final = 0.005
+"""Seconds until a thread is looked at again that could not be disturbed: in an import, in our
+own code, or inside of a nested run."""
+
+
+class _Stop:
+    __slots__ = ("deadline", "error", "is_raised", "run")
+
+    def __init__(self, run: Run, error: BaseException | None, deadline: float) -> None:
+        self.run = run
+        self.error = error
+        self.deadline = deadline
+        self.is_raised = False
+
+
+class Stopper:
+    """Stops runs in the worker threads of one session.
+
+    Args:
+        engine: Ends the runs that are given up.
+        lanes: Tell which thread executes a run.
+        timer: Comes back for threads that cannot be disturbed at once.
+        grace: Seconds until a run is given up.
+    """
+
+    def __init__(self, engine: Engine, lanes: WorkerLanes, timer: Timer, grace: float) -> None:
+        self._engine = engine
+        self._lanes = lanes
+        self._timer = timer
+        self._grace = grace
+        self._changed = threading.Condition()
+        self._stops: dict[int, _Stop] = {}
+
+    def stop(self, run: Run, error: BaseException | None = None) -> None:
+        """Raise ``CancelledError`` in the body of a run, as soon as that does no harm.
+
+        Returns at once, from any thread. Asking again for the same run changes nothing.
+
+        Args:
+            run: A run that executes in a worker thread.
+            error: What its awaiters get if it has to be given up; by default that it was
+                cancelled.
+        """
+        with self._changed:
+            if run.number in self._stops:
+                return
+            stop = _Stop(run, error, time.monotonic() + self._grace)
+            self._stops[run.number] = stop
+        self._pursue(stop)
+
+    def forget(self, run: Run) -> None:
+        """Leave a run alone that was to be stopped: its body has ended by itself."""
+        with self._changed:
+            self._stops.pop(run.number, None)
+            self._changed.notify_all()
+
+    def close(self, grace: float) -> None:
+        """Wait until everything has stopped, and give up on what has not after a grace.
+
+        Args:
+            grace: Seconds, in all.
+        """
+        deadline = time.monotonic() + grace
+        with self._changed:
+            stops = list(self._stops.values())
+        for stop in stops:
+            while not stop.run.has_ended and (left := deadline - time.monotonic()) > 0:
+                self._pursue(stop, again=False)
+                if not stop.run.has_ended:
+                    time.sleep(min(_AGAIN, left))
+        for stop in stops:
+            self._engine.abandon(stop.run, stop.error)
+            self.forget(stop.run)
+
+    def _pursue(self, stop: _Stop, *, again: bool = True) -> None:
+        run = stop.run
+        if run.has_ended or self._stops.get(run.number) is not stop:
+            self.forget(run)
+            return
+        self._disturb(stop)
+        left = stop.deadline - time.monotonic()
+        if left <= 0:
+            self._engine.abandon(run, stop.error)
+            self.forget(run)
+        elif again:
+            # Raised once only: a body that cleans up must not be disturbed at that.
+            wait = left if stop.is_raised else min(left, _AGAIN)
+            self._timer.call_later(wait, lambda: self._pursue(stop))
+
+    def _disturb(self, stop: _Stop) -> None:
+        run = stop.run
+        lane = self._lanes.holding(run)
+        if lane is None:
+            # In no thread: it waits for its loop, to start there or to commit there.
+            self._engine.cancelled(run)
+            return
+        inner = lane.innermost
+        if inner is not None and inner is not run:
+            if not inner.cancel_requested:
+                inner.cancel(f"run {run.id} of {run.name!r}, in whose body it runs, was cancelled")
+        elif not stop.is_raised:
+            stop.is_raised = lane.interrupt(run, asyncio.CancelledError)
