@@ -1,6 +1,8 @@
 """The Rust core, as Python sees it.
 
-Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns.
+Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns, and
+`Context`, the first argument of every process. What bodies use is described in ``_core_body.pyi``,
+what leads to event loops in ``_core_loops.pyi``.
 The classes hold no policy: what to say, where to commit and when to give up is decided by the
 Python modules that use them. All methods may be called from any thread unless they say so.
 
@@ -8,72 +10,25 @@ Times are nanoseconds since the session began.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Generator, Iterator
-from contextvars import Context, ContextVar
 from typing import Any, final
 
-__all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
+from theus_nb._core_body import Access, Branch, Context
+from theus_nb._core_loops import Bridge, Waiter
 
-@final
-class Bridge:
-    """Carries completions from any thread to one event loop, with one wake-up per batch.
-
-    Args:
-        event_loop: The loop. The bridge starts with one ``call_soon_threadsafe`` per batch;
-            `open` makes it cheaper where the loop has readers.
-    """
-
-    def __new__(cls, event_loop: asyncio.AbstractEventLoop) -> Bridge: ...
-    @property
-    def event_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop."""
-    @property
-    def descriptor(self) -> int | None:
-        """The number given to ``add_reader``; None where there is none."""
-    def open(self) -> int:
-        """Open a descriptor that becomes readable when something is to be done.
-
-        Returns:
-            Its number, for ``loop.add_reader(number, bridge.drain)``. The bridge owns it.
-
-        Raises:
-            OSError: None could be opened (too many files, or a system without them).
-        """
-    def use_threadsafe(self) -> None:
-        """Go back to one ``call_soon_threadsafe`` per batch; closes the descriptor."""
-    def close(self) -> None:
-        """Close the descriptor. What still arrives is settled, and nobody is called back."""
-    def drain(self) -> None:
-        """Handle everything queued. On the loop's thread. Calls no continuation itself."""
-    def run_callbacks(self) -> None:
-        """Call the done-callbacks that are waiting. Scheduled by the bridge itself."""
-    def post(self, function: Callable[..., object], *arguments: object) -> None:
-        """Have a function called on the loop's thread. Its errors are unraisable."""
-
-@final
-class Waiter:
-    """What ``await run`` suspends on: one per await. Speaks the asyncio future protocol.
-
-    Cancellation: cancelling it (the awaiting task was cancelled) cancels the run, and raises
-        ``CancelledError`` at this await only.
-    """
-
-    _asyncio_future_blocking: bool
-    def __iter__(self) -> Waiter: ...
-    def __next__(self) -> Waiter: ...
-    def send(self, _value: object) -> Waiter: ...
-    def throw(self, error: BaseException, *_details: object) -> None: ...
-    def close(self) -> None: ...
-    def get_loop(self) -> asyncio.AbstractEventLoop: ...
-    def add_done_callback(
-        self, callback: Callable[..., object], /, *, context: Context | None = None
-    ) -> None: ...
-    def remove_done_callback(self, callback: Callable[..., object]) -> int: ...
-    def cancel(self, msg: object = None) -> bool: ...
-    def cancelled(self) -> bool: ...
-    def done(self) -> bool: ...
-    def result(self) -> Any: ...
-    def exception(self) -> BaseException | None: ...
+__all__ = [
+    "Access",
+    "Branch",
+    "Bridge",
+    "Context",
+    "Definition",
+    "Engine",
+    "Lane",
+    "Run",
+    "Waiter",
+    "WorkQueue",
+]
 
 @final
 class Run:
@@ -183,7 +138,7 @@ class Run:
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop it belongs to."""
     def add_done_callback(
-        self, callback: Callable[[Run], object], /, *, context: Context | None = None
+        self, callback: Callable[[Run], object], /, *, context: contextvars.Context | None = None
     ) -> None:
         """Have a function called on the loop when the run is done, in a context (this one)."""
     def remove_done_callback(self, callback: Callable[[Run], object]) -> int:
@@ -265,6 +220,7 @@ class Lane:
             Run,
             Any,
             tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
+            Access | None,
         ]
         | None
     ):
@@ -272,7 +228,9 @@ class Lane:
 
         Returns:
             ``Context.run`` of its context, the run, its process, and its
-            ``(args, kwargs, setup)`` if there are any; None when the thread is to leave.
+            ``(args, kwargs, setup)`` if there are any, and its access, if `Engine.begin` was done
+            at once (nothing is missing, nothing has to be guarded); None when the thread is to
+            leave.
         """
 
 @final
@@ -285,22 +243,28 @@ class Engine:
 
     Args:
         hooks: The Python side, called to make exceptions and to do things on the loop's thread.
-        current: Holds the access of the process we are in; its ``run`` attribute is the run.
+        current: Returns the access of the process we are in, or None.
         records: How many finished runs to remember.
 
     All methods raise `ForkedProcessError` in a forked child, and those that submit or write
     raise `SessionClosedError` after `close`.
     """
 
-    def __new__(cls, hooks: object, current: ContextVar[Any], records: int) -> Engine: ...
+    def __new__(
+        cls, hooks: object, current: Callable[[], Access | None], records: int
+    ) -> Engine: ...
     def define(
         self,
         name: str,
         source_hash: str,
         inputs: list[tuple[str, bool]],
         outputs: list[tuple[str, bool]],
+        function: bool,
     ) -> Definition:
-        """Make a process known; the lists hold ``(path, optional)`` in declared order."""
+        """Make a process known; the lists hold ``(path, optional)`` in declared order.
+
+        What a function returns is laid over its outputs; what a cell returns is not.
+        """
     def submit(
         self,
         definition: Definition,
@@ -308,7 +272,7 @@ class Engine:
         bridge: Bridge,
         queue: WorkQueue,
         call: tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
-        parent: Run | None,
+        parent: Access | None,
     ) -> Run:
         """Submit a run to worker threads, with a copy of the caller's context variables.
 
@@ -321,24 +285,25 @@ class Engine:
         process: object,
         bridge: Bridge,
         task: object,
-        parent: Run | None,
+        parent: Access | None,
         awaited: bool,
         lane: str | None,
-    ) -> tuple[Run, bool, dict[str, object] | None]:
+    ) -> Access | Run:
         """Admit a run that the caller executes itself, and start it if its inputs are there.
 
         Returns:
-            The run, whether it was started, and then what `begin` returns.
+            The run's access if it was started. Else the run: it waits, its inputs are to be
+            guarded by whoever calls `begin`, or it has failed already.
 
         Raises:
             DeadlockError: The parent waits for it, and it for the parent: it leaves no trace.
             PathShapeError: An output lies beneath a path that holds a value.
         """
-    def begin(self, run: Run) -> dict[str, object] | None:
+    def begin(self, run: Run, parent: Access | None) -> Access:
         """Start a ready run.
 
         Returns:
-            The values of its inputs by path, those never written left out; None without inputs.
+            Its access. The values in it are not guarded.
 
         Raises:
             MissingInputError: A required input was never written.

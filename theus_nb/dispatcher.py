@@ -8,12 +8,12 @@ from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb import _core
-from theus_nb.access import Access, current
-from theus_nb.context import Context
+from theus_nb._core import Access
+from theus_nb.access import current, guard_reads, tell_parents
+from theus_nb.admitted import Handle, awaits, body_over, run_of
 from theus_nb.decorator import find
 from theus_nb.endings import Endings
 from theus_nb.errors import DeadlockError, SessionError
-from theus_nb.guard import PLAIN
 from theus_nb.lanes import Call, WorkerLanes, bridge_for
 from theus_nb.outputs import collect
 from theus_nb.process import Process
@@ -22,37 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from theus_nb._core import Bridge, Definition, Run
+    from theus_nb.admitted import Admitted
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
 
 RECORDS: Final = 1_000
 """How many finished runs a session remembers, without their values."""
 
-Admitted = tuple["Run", bool, "dict[str, object] | None"]
-
 if sys.version_info >= (3, 12):
     current_task = asyncio.current_task
 else:
     # The public function is written in Python there and asks for the running loop once more.
     current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
-
-_NO_CALL: Final[Call] = ((), {}, None)
-
-
-class Handle:
-    """A run that was admitted before its body is executed; what `Dispatcher.run` is given then."""
-
-    __slots__ = ("admitted", "process")
-
-    def __init__(self, process: Process, admitted: Admitted) -> None:
-        self.process = process
-        self.admitted = admitted
-
-
-def awaits(process: Process, value: object) -> bool:
-    """Tell whether a ``def`` returned an awaitable: it is awaited, not handed back."""
-    cls = type(value)
-    return cls not in PLAIN and hasattr(cls, "__await__") and process.kind == "function"
 
 
 class Dispatcher:
@@ -69,7 +50,7 @@ class Dispatcher:
         self.registry = registry
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
-        self.engine = _core.Engine(self.endings, current, RECORDS)
+        self.engine = _core.Engine(self.endings, current.get, RECORDS)
         self.endings.engine = self.engine
         self.lanes = WorkerLanes(workers, self.execute)
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -116,6 +97,7 @@ class Dispatcher:
             process.source_hash,
             [(access.path, access.optional) for access in contract.inputs],
             [(access.path, access.optional) for access in contract.outputs],
+            process.kind == "function",
         )
         process.defined = (self.engine, definition)
         return definition
@@ -128,7 +110,6 @@ class Dispatcher:
             self.zone.sync(self.engine, process.layout.notebook_names)
         engine, definition = process.defined
         loop, bridge = _get_running_loop(), self._bridge
-        parent = current.get()
         route = self.output_route
         return self.engine.submit(
             definition if engine is self.engine else self._define(process),
@@ -137,59 +118,56 @@ class Dispatcher:
             self.lanes.cells if process.lane == "cell" else self.lanes.pool,
             # Most runs have no arguments: an object less for each run that waits.
             (args, kwargs, route and route()) if args or kwargs or route else None,
-            None if parent is None else parent.run,
+            current.get(),
         )
 
     def withdraw(self, run: Run, error: DeadlockError) -> None:
         """Take a run back whose await was refused: it leaves no trace."""
         self.engine.withdraw(run, error)
 
-    def execute(
-        self,
-        run: Run,
-        process: Process,
-        call: Call | None,
-        begun: tuple[dict[str, object] | None] | None = None,
-    ) -> None:
+    def execute(self, run: Run, process: Process, call: Call | None, access: Access | None) -> None:
         """Execute one run in the worker thread that took it, and end it.
 
         Args:
             run: The run.
             process: Its process.
             call: Its arguments and what to call before the body, if there are any.
-            begun: Its inputs, if it has been started already.
+            access: Its access, if it has been started already.
         """
-        args, kwargs, setup = call or _NO_CALL
-        access: Access | None = None
         try:
-            if setup is not None:
-                setup()
-            if begun is not None:
-                reads = begun[0]
-            else:
-                reads = self.engine.begin(run) if process.layout.inputs else None
-            access = Access(run, process, reads, current.get())
+            if access is None:
+                access = self._begin(run, current.get())
             current.set(access)  # the context is this run's own copy: nothing to restore
-            value = process.fn(Context(access), *args, **kwargs)
+            if call is None:
+                value = process.fn(access.context)
+            else:
+                args, kwargs, setup = call
+                if setup is not None:
+                    setup()
+                value = process.fn(access.context, *args, **kwargs)
+            if access.finish(value):
+                return
             if awaits(process, value):
                 run.bridge.post(self._continue_on_loop, run, access, value)
-                access = None
-            elif process.is_plain and access.violation is None and type(value) in PLAIN:
-                self.engine.finish(run, value)
-            else:
-                self._commit(run, access, value)
+                return
+            self._commit(run, access, value)
         except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
             self.endings.fail(run, error)
-        finally:
-            if access is not None:
-                access.ended = True
+        if access is not None:
+            access.ended = True
+
+    def _begin(self, run: Run, parent: Access | None) -> Access:
+        """Start a run whose inputs are there; raise if one was never written."""
+        access = self.engine.begin(run, parent)
+        guard_reads(access)
+        return access
 
     def _commit(self, run: Run, access: Access, value: object) -> None:
         """Lay the value over the outputs and commit, on this thread or on the loop's."""
         writes = collect(access, value)
         if access.process.layout.commits_on_loop or access.definitions:
             arguments = (run, access, value, writes or {})
-            if access.run.lane == "loop":
+            if run.lane == "loop":
                 self.endings.commit_notebook(*arguments)
             else:
                 # The main thread's loop, whichever loop awaits the run.
@@ -197,7 +175,7 @@ class Dispatcher:
                 bridge.post(self.endings.commit_notebook_or_fail, *arguments)
             return
         if self.engine.finish(run, value, writes) and access.parent is not None and writes:
-            access.tell_parents(writes)
+            tell_parents(access, writes)
 
     def _continue_on_loop(self, run: Run, access: Access, value: Awaitable[Any]) -> None:
         """Go on with a ``def`` that returned an awaitable: it is awaited, not handed back."""
@@ -237,8 +215,7 @@ class Dispatcher:
             lane: Name of the worker lane that executes it, if it is not the loop.
 
         Returns:
-            The run; whether it was started already, because all inputs were there; and then
-            their values by path.
+            The access of the run if it was started, because all inputs were there; else the run.
         """
         if process.layout.notebook_names:
             self.zone.sync(self.engine, process.layout.notebook_names)
@@ -249,12 +226,12 @@ class Dispatcher:
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
             current_task(loop) if in_task else None,
-            None if parent is None else parent.run,
+            parent,
             awaited,
             lane,
         )
 
-    async def run(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, C901, PLR0912
+    async def run(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, C901
         """Run a process and return its function's value.
 
         The run is submitted at the first step of this coroutine. An async process is awaited in
@@ -285,9 +262,9 @@ class Dispatcher:
         Example:
             >>> await theus.run("fetch")                       # doctest: +SKIP
         """
-        admitted = None
+        found = None
         if type(process) is not Process:
-            process, admitted = self._resolve(process)
+            process, found = self._resolve(process)
         if not process.on_loop:
             submitted = self.submit(process, args, kwargs)
             try:
@@ -296,35 +273,30 @@ class Dispatcher:
                 self.withdraw(submitted, error)
                 raise
         parent = current.get()
-        run, started, reads = admitted or self.admit(process, parent, True, True)  # noqa: FBT003
+        admitted = found or self.admit(process, parent, True, True)  # noqa: FBT003
         access = token = None
         try:
-            if not started:
-                reads = await self._inputs(run)
-            access = Access(run, process, reads, parent)
+            access = admitted if type(admitted) is Access else await self._inputs(admitted, parent)
             token = current.set(access)
-            value = process.fn(Context(access), *args, **kwargs)
+            value = process.fn(access.context, *args, **kwargs)
             if process.is_async or awaits(process, value):
                 value = await value
-            if process.is_plain and access.violation is None and type(value) in PLAIN:
-                self.engine.finish(run, value)
-            else:
-                self._commit(run, access, value)
+            if not access.finish(value):
+                self._commit(access.run, access, value)
+                access.ended = True
         except asyncio.CancelledError as error:
-            seen = self.endings.cancelled_here(run, error)
+            seen = self.endings.cancelled_here(body_over(admitted, access), error)
             if seen is error:
                 raise
             raise seen from None
         except BaseException as error:
-            self.endings.fail(run, error, reported=admitted is None)
+            self.endings.fail(body_over(admitted, access), error, reported=found is None)
             raise
         finally:
-            if access is not None:
-                access.ended = True
             if token is not None:
                 current.reset(token)
-        if self.endings.cancelled_tasks and run.cancel_requested:
-            self.endings.forgive(run)  # the body swallowed the request and went on
+        if self.endings.cancelled_tasks and access.run.cancel_requested:
+            self.endings.forgive(access.run)  # the body swallowed the request and went on
         return value
 
     def _resolve(self, process: object) -> tuple[Process, Admitted | None]:
@@ -333,7 +305,7 @@ class Dispatcher:
             return process.process, process.admitted
         return find(self.registry, process), None
 
-    async def _inputs(self, run: Run) -> dict[str, object] | None:
+    async def _inputs(self, run: Run, parent: Access | None) -> Access:
         """Wait until a run's inputs are there and start it; raise if they never will be."""
         gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if run.set_gate(gate):
@@ -341,14 +313,14 @@ class Dispatcher:
         failure = run.failure()
         if failure is not None:
             raise failure
-        return self.engine.begin(run)
+        return self._begin(run, parent)
 
     def start(self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         """Submit a process and return its handle at once, from any thread."""
         if not process.on_loop:
             return self.submit(process, args, kwargs)
         admitted = self.admit(process, current.get(), False)  # noqa: FBT003 - see there
-        run = admitted[0]
+        run = run_of(admitted)
         loop = run.get_loop()
         if run.bridge is self.here():
             self._launch(admitted, args, kwargs)
@@ -357,7 +329,7 @@ class Dispatcher:
         return run
 
     def _launch(self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        run = admitted[0]
+        run = run_of(admitted)
         if not run.has_ended:
             coroutine = self._drive(admitted, args, kwargs)
             task = run.get_loop().create_task(coroutine, name=run.name)
@@ -367,7 +339,7 @@ class Dispatcher:
         self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         """Execute a started run in a task of its own; its handle tells how it ended."""
-        run = admitted[0]
+        run = run_of(admitted)
         try:
             await self.run(Handle(run.process, admitted), *args, **kwargs)
         except asyncio.CancelledError:

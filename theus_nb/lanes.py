@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb._core import Bridge, Lane, Run, WorkQueue
+from theus_nb._core import Access, Bridge, Lane, Run, WorkQueue
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Call = tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None]
 """Arguments after the context, by position and by name, and what to call before the body."""
 
-Execute = Callable[[Run, Any, Call | None], None]
+Execute = Callable[[Run, Any, Call | None, Access | None], None]
 
 _here: Final = threading.local()
 
@@ -44,14 +44,14 @@ def _serve(lane: Lane, execute: Execute) -> None:
     _here.lane = lane
     take = lane.take
     while (job := take()) is not None:
-        enter, run, process, call = job
+        enter, run, process, call, access = job
         try:
-            enter(execute, run, process, call)
+            enter(execute, run, process, call, access)
         except BaseException as error:  # noqa: BLE001 - a lane survives whatever a body raises
             report = (type(error), error, error.__traceback__, threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(report))
         # A lane that waits must not keep the last run's values alive.
-        del job, enter, run, process, call
+        del job, enter, run, process, call, access
 
 
 class WorkerLanes:

@@ -11,13 +11,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import current
+from theus_nb.admitted import run_of
 from theus_nb.errors import DeadlockError, SessionError, SyncEntryError
 from theus_nb.lanes import current_lane
+from theus_nb.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from theus_nb._core import Lane, Run
+    from theus_nb._core import Lane
     from theus_nb.dispatcher import Dispatcher
     from theus_nb.process import Process
     from theus_nb.session import Session
@@ -83,12 +85,13 @@ def _inline(
     kwargs: dict[str, Any],
 ) -> Any:  # noqa: ANN401 - the function's own value
     """Execute a sync process in the worker thread we are in: a second one would only wait."""
-    run, started, reads = dispatcher.admit(process, current.get(), True, lane=lane.name)  # noqa: FBT003 - see there
+    admitted = dispatcher.admit(process, current.get(), True, lane=lane.name)  # noqa: FBT003 - see there
+    run = run_of(admitted)
+    access = None if isinstance(admitted, Run) else admitted
     _block(run, lane, lambda: run.ready or run.has_ended)
     if not run.has_ended:
-        begun = (reads,) if started else None
         call = (args, kwargs, None)
-        contextvars.copy_context().run(dispatcher.execute, run, process, call, begun)
+        contextvars.copy_context().run(dispatcher.execute, run, process, call, access)
     _block(run, lane, lambda: run.has_ended)  # a notebook commit happens on the main thread
     return run.take()
 

@@ -9,7 +9,8 @@ use theus_core::span::Status;
 use theus_core::{Admission, Cause, Effects, Error, Ticket};
 
 use crate::bridge::{Bridge, Completion};
-use crate::engine::{Core, Definition, Engine, Entry, Value};
+use crate::definition::Definition;
+use crate::engine::{Core, Engine, Entry, Value};
 use crate::errors::run_error;
 use crate::finish::{end, withdraw};
 use crate::outcome::Outcome;
@@ -187,7 +188,7 @@ fn open_gate(run: &Bound<'_, Run>) {
     };
     let open = || -> PyResult<()> {
         let function = me
-            .engine(py)
+            .engine
             .get()
             .hooks
             .getattr(py, intern!(py, "open_gate"))?;

@@ -12,8 +12,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use theus_core::span::Status;
 
-use crate::fork;
+use crate::access::Access;
 use crate::run::{Lane as RunLane, Run};
+use crate::{begin, fork};
 
 struct Jobs {
     runs: VecDeque<Py<Run>>,
@@ -173,9 +174,15 @@ pub struct Lane {
 /// How long a thread may go on taking runs without letting the interpreter go.
 const HOLD: Duration = Duration::from_micros(500);
 
-/// `Context.run`, the run, its process, and `(args, kwargs, setup)` if there are any: all that a
-/// worker needs to know, in one crossing.
-type Job = (Py<PyAny>, Py<Run>, Py<PyAny>, Option<Py<PyAny>>);
+/// `Context.run`, the run, its process, `(args, kwargs, setup)` if there are any, and the run's
+/// access if it could be made at once: all that a worker needs to know, in one crossing.
+type Job = (
+    Py<PyAny>,
+    Py<Run>,
+    Py<PyAny>,
+    Option<Py<PyAny>>,
+    Option<Py<Access>>,
+);
 
 #[pymethods]
 impl Lane {
@@ -238,23 +245,38 @@ impl Lane {
             if !run.get().start_on(&self.label) {
                 continue;
             }
-            let RunLane::Worker { context, .. } = &run.get().lane else {
+            let RunLane::Worker { start, .. } = &run.get().lane else {
                 continue;
             };
-            let context = context
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(context) = context {
+            let start = start.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((context, parent)) = start {
                 // Made now and not at submission: thousands of queued runs are fewer objects then.
                 let enter = context.getattr(py, intern!(py, "run"))?;
                 let held = run.clone_ref(py);
                 *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
                 let process = run.get().process.clone_ref(py);
                 let call = run.get().state().call.take();
-                return Ok(Some((enter, run, process, call)));
+                let access = begin_at_once(py, &run, parent)?;
+                return Ok(Some((enter, run, process, call, access)));
             }
         }
+    }
+}
+
+/// The access of a run whose inputs are there and need no guarding. What is left is done by the
+/// body's own thread in Python: a thread that runs Python below a Rust frame must not be unwound.
+fn begin_at_once(
+    py: Python<'_>,
+    run: &Py<Run>,
+    parent: Option<Py<Access>>,
+) -> PyResult<Option<Py<Access>>> {
+    match begin::start(run.get().engine.bind(py), run.bind(py)) {
+        Ok(given) if given.plain && given.missing.is_none() => {
+            let access = Access::new(run.clone_ref(py), parent, given.reads);
+            Py::new(py, access).map(Some)
+        }
+        // Done again there, and raised there.
+        _ => Ok(None),
     }
 }
 
