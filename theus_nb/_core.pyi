@@ -1,6 +1,9 @@
 """The Rust core, as Python sees it.
 
-Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns.
+Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns, and
+`Context`, the first argument of every process. What bodies use is described in ``_core_body.pyi``,
+what leads to event loops in ``_core_loops.pyi``,
+worker threads in ``_core_lanes.pyi``.
 The classes hold no policy: what to say, where to commit and when to give up is decided by the
 Python modules that use them. All methods may be called from any thread unless they say so.
 
@@ -8,72 +11,26 @@ Times are nanoseconds since the session began.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Generator, Iterator
-from contextvars import Context, ContextVar
 from typing import Any, final
 
-__all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
+from theus_nb._core_body import Access, Branch, Context
+from theus_nb._core_lanes import Lane, WorkQueue
+from theus_nb._core_loops import Bridge, Waiter
 
-@final
-class Bridge:
-    """Carries completions from any thread to one event loop, with one wake-up per batch.
-
-    Args:
-        event_loop: The loop. The bridge starts with one ``call_soon_threadsafe`` per batch;
-            `open` makes it cheaper where the loop has readers.
-    """
-
-    def __new__(cls, event_loop: asyncio.AbstractEventLoop) -> Bridge: ...
-    @property
-    def event_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop."""
-    @property
-    def descriptor(self) -> int | None:
-        """The number given to ``add_reader``; None where there is none."""
-    def open(self) -> int:
-        """Open a descriptor that becomes readable when something is to be done.
-
-        Returns:
-            Its number, for ``loop.add_reader(number, bridge.drain)``. The bridge owns it.
-
-        Raises:
-            OSError: None could be opened (too many files, or a system without them).
-        """
-    def use_threadsafe(self) -> None:
-        """Go back to one ``call_soon_threadsafe`` per batch; closes the descriptor."""
-    def close(self) -> None:
-        """Close the descriptor. What still arrives is settled, and nobody is called back."""
-    def drain(self) -> None:
-        """Handle everything queued. On the loop's thread. Calls no continuation itself."""
-    def run_callbacks(self) -> None:
-        """Call the done-callbacks that are waiting. Scheduled by the bridge itself."""
-    def post(self, function: Callable[..., object], *arguments: object) -> None:
-        """Have a function called on the loop's thread. Its errors are unraisable."""
-
-@final
-class Waiter:
-    """What ``await run`` suspends on: one per await. Speaks the asyncio future protocol.
-
-    Cancellation: cancelling it (the awaiting task was cancelled) cancels the run, and raises
-        ``CancelledError`` at this await only.
-    """
-
-    _asyncio_future_blocking: bool
-    def __iter__(self) -> Waiter: ...
-    def __next__(self) -> Waiter: ...
-    def send(self, _value: object) -> Waiter: ...
-    def throw(self, error: BaseException, *_details: object) -> None: ...
-    def close(self) -> None: ...
-    def get_loop(self) -> asyncio.AbstractEventLoop: ...
-    def add_done_callback(
-        self, callback: Callable[..., object], /, *, context: Context | None = None
-    ) -> None: ...
-    def remove_done_callback(self, callback: Callable[..., object]) -> int: ...
-    def cancel(self, msg: object = None) -> bool: ...
-    def cancelled(self) -> bool: ...
-    def done(self) -> bool: ...
-    def result(self) -> Any: ...
-    def exception(self) -> BaseException | None: ...
+__all__ = [
+    "Access",
+    "Branch",
+    "Bridge",
+    "Context",
+    "Definition",
+    "Engine",
+    "Lane",
+    "Run",
+    "Waiter",
+    "WorkQueue",
+]
 
 @final
 class Run:
@@ -148,8 +105,6 @@ class Run:
         """Show what would have been written in `outputs`."""
     def proceed(self) -> None:
         """Let a run go on whose inputs are there and whose limits allow it."""
-    def restart(self) -> None:
-        """Mark it as running once more, where no worker has taken it from a queue."""
     def request_stop(self) -> None:
         """Have `cancel_requested` say true: its time is up, though nobody cancelled the run."""
     def begin_wait(self) -> None:
@@ -189,7 +144,7 @@ class Run:
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop it belongs to."""
     def add_done_callback(
-        self, callback: Callable[[Run], object], /, *, context: Context | None = None
+        self, callback: Callable[[Run], object], /, *, context: contextvars.Context | None = None
     ) -> None:
         """Have a function called on the loop when the run is done, in a context (this one)."""
     def remove_done_callback(self, callback: Callable[[Run], object]) -> int:
@@ -228,87 +183,6 @@ class Run:
         """
 
 @final
-class WorkQueue:
-    """Runs that are ready, for the threads of one kind of lane.
-
-    Args:
-        name: Name of the lanes.
-        limit: How many threads there may be; one thread's lane has the bare name.
-        spawn: ``spawn(queue)`` starts one more thread, which serves a `Lane` of the queue.
-    """
-
-    def __new__(cls, name: str, limit: int, spawn: Callable[[WorkQueue], None]) -> WorkQueue: ...
-    workers: int
-    """How many threads there may be as long as none of them blocks."""
-    @property
-    def limit(self) -> int:
-        """How many there may be now."""
-    @property
-    def threads(self) -> int:
-        """Threads that exist, busy or idle."""
-    def block(self) -> None:
-        """A thread of the queue is about to block on another run: it may be replaced."""
-    def unblock(self) -> None:
-        """It goes on; one thread too many leaves when it has nothing to do."""
-    @property
-    def abandoned(self) -> list[tuple[int, str]]:
-        """Runs that were given up while their threads go on: number and process."""
-    def close(self) -> list[Run]:
-        """Let idle threads leave; return the runs that were queued."""
-
-@final
-class Lane:
-    """One worker thread's end of a queue.
-
-    Args:
-        queue: The queue to serve.
-    """
-
-    def __new__(cls, queue: WorkQueue) -> Lane: ...
-    @property
-    def name(self) -> str:
-        """Name of the lane, as the records show it."""
-    @property
-    def queue(self) -> WorkQueue:
-        """The queue."""
-    @property
-    def innermost(self) -> Run | None:
-        """The run whose body the thread is in; None between runs."""
-    def enter(self, run: Run) -> None:
-        """Note that the thread executes a run inside the body of another one."""
-    def leave(self, run: Run) -> None:
-        """Note its end."""
-    def holds(self, run: Run) -> bool:
-        """Whether the thread executes a run, however deep inside others."""
-    def interrupt(self, run: Run, error: type[BaseException]) -> bool:
-        """Raise an exception in the body of a run.
-
-        It appears at the body's next bytecode; a call into C that does not return is not
-        disturbed by it.
-
-        Returns:
-            False if the thread is not in that body, or in something that must be left alone (an
-            import, logging, our own code): ask again in a few milliseconds.
-        """
-    def take(
-        self,
-    ) -> (
-        tuple[
-            Callable[..., Any],
-            Run,
-            Any,
-            Any,
-        ]
-        | None
-    ):
-        """Wait for the next run and mark it running; the interpreter is free meanwhile.
-
-        Returns:
-            ``Context.run`` of its context, the run, its process, and what it was submitted with
-            as its call; None when the thread is to leave.
-        """
-
-@final
 class Definition:
     """What a process is to one engine. Made by `Engine.define`."""
 
@@ -318,26 +192,30 @@ class Engine:
 
     Args:
         hooks: The Python side, called to make exceptions and to do things on the loop's thread.
-        current: Holds the access of the process we are in; its ``run`` attribute is the run.
+        current: Returns the access of the process we are in, or None.
         records: How many finished runs to remember.
 
     All methods raise `ForkedProcessError` in a forked child, and those that submit or write
     raise `SessionClosedError` after `close`.
     """
 
-    def __new__(cls, hooks: object, current: ContextVar[Any], records: int) -> Engine: ...
+    def __new__(
+        cls, hooks: object, current: Callable[[], Access | None], records: int
+    ) -> Engine: ...
     def define(
         self,
         name: str,
         source_hash: str,
         inputs: list[tuple[str, bool]],
         outputs: list[tuple[str, bool]],
+        function: bool,
         gated: bool,
     ) -> Definition:
         """Make a process known; the lists hold ``(path, optional)`` in declared order.
 
-        Runs of a gated one are given to the hook ``arrive`` when their inputs are there, and to
-        ``leave`` when they have ended.
+        What a function returns is laid over its outputs; what a cell returns is not. Runs of a
+        gated one are given to the hook ``arrive`` when their inputs are there, and to ``leave``
+        when they have ended.
         """
     def submit(
         self,
@@ -346,7 +224,7 @@ class Engine:
         bridge: Bridge,
         queue: WorkQueue,
         call: object,
-        parent: Run | None,
+        parent: Access | None,
     ) -> Run:
         """Submit a run to worker threads, with a copy of the caller's context variables.
 
@@ -359,24 +237,25 @@ class Engine:
         process: object,
         bridge: Bridge,
         task: object,
-        parent: Run | None,
+        parent: Access | None,
         awaited: bool,
         lane: str | None,
-    ) -> tuple[Run, bool, dict[str, object] | None]:
+    ) -> Access | Run:
         """Admit a run that the caller executes itself, and start it if its inputs are there.
 
         Returns:
-            The run, whether it was started, and then what `begin` returns.
+            The run's access if it was started. Else the run: it waits, its inputs are to be
+            guarded by whoever calls `begin`, or it has failed already.
 
         Raises:
             DeadlockError: The parent waits for it, and it for the parent: it leaves no trace.
             PathShapeError: An output lies beneath a path that holds a value.
         """
-    def begin(self, run: Run) -> dict[str, object] | None:
+    def begin(self, run: Run, parent: Access | None) -> Access:
         """Start a ready run.
 
         Returns:
-            The values of its inputs by path, those never written left out; None without inputs.
+            Its access. The values in it are not guarded.
 
         Raises:
             MissingInputError: A required input was never written.
@@ -392,13 +271,20 @@ class Engine:
         """End a run with an exception; its required outputs are failed. False if it had ended."""
     def abandon(self, run: Run, error: BaseException | None = None) -> bool:
         """Give up on a run whose thread goes on. False if it had ended."""
-    def retry(self, run: Run, call: object = None, context: Context | None = None) -> bool:
+    def retry(
+        self,
+        run: Run,
+        call: object = None,
+        context: contextvars.Context | None = None,
+        parent: Access | None = None,
+    ) -> bool:
         """Record a failed attempt and take the run back to where it waits for its turn.
 
         Args:
             run: It keeps its place in the order and its inputs.
             call: What the worker is given the next time.
             context: With which it runs then.
+            parent: Access of the run in whose body it was started.
 
         Returns:
             False if it had ended, or somebody asked for its end.

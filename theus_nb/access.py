@@ -1,13 +1,18 @@
-"""One run's access to the state: what it was given, what it wrote, what its contract allows."""
+"""One run's access to the state, the half for everything that is neither there nor declared.
+
+`Access` itself is in Rust, together with `Context` and `Branch`: what is declared is read and
+written there. It calls the functions of this module, by their names, for whatever else a body
+asks for: what has children, what is optional, what the contract does not grant.
+"""
 
 from __future__ import annotations
 
 import contextvars
-import types
+import keyword
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.context import Branch
-from theus_nb.contract import NOTEBOOK_ZONE, grants
+from theus_nb._core import Access, Branch
+from theus_nb.contract import NOTEBOOK_ZONE, check_path, grants
 from theus_nb.errors import (
     ContractViolationError,
     MissingInputError,
@@ -19,9 +24,9 @@ from theus_nb.errors import (
 from theus_nb.guard import PLAIN, guard_input, guard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable
 
-    from theus_nb._core import Run
+    from theus_nb._core import Engine, Run
     from theus_nb.process import Process
 
 current: Final[contextvars.ContextVar[Access | None]] = contextvars.ContextVar(
@@ -29,198 +34,220 @@ current: Final[contextvars.ContextVar[Access | None]] = contextvars.ContextVar(
 )
 """The access of the process whose body we are in. Tasks and workers inherit it."""
 
-_NOTHING: Final[Mapping[str, object]] = types.MappingProxyType({})
+
+# -- reading and writing ---------------------------------------------------------------------------
 
 
-class Access:
-    """Reads and writes of one run, checked against its contract.
+def read(access: Access, path: str) -> Any:  # noqa: ANN401 - whatever the state holds
+    """Return the value of a path, or a `Branch` where it has children.
 
-    Reads are the values bound when the run was submitted; writes are collected here and
-    committed by the dispatcher, all at once. Used by one task or thread, and by tasks that
-    inherited the context.
-
-    Args:
-        run: The run.
-        process: Its process.
-        reads: Values of its inputs by path, as the engine bound them.
-        parent: Access of the run in whose body this one was started.
+    Raises:
+        UndeclaredReadError: The contract does not grant the path.
+        MissingInputError: It is granted through an ancestor but was never written.
+        RunEndedError: The run has ended.
     """
+    if access.ended or access.run.has_ended:
+        raise _over(access)
+    for layer in (access.writes, access.children_writes, access.reads):
+        if path in layer:
+            return layer[path]
+    layout = access.process.layout
+    if path in layout.optional_inputs and not children(access, path):
+        return None
+    if path in layout.branches or children(access, path):
+        return Branch(access, path)
+    granted = next((i for i in layout.inputs if grants(i, path)), None)
+    if granted in layout.optional_inputs:
+        return None
+    if granted is not None:
+        name = access.process.name
+        msg = (
+            f"process {name!r}: {path!r} has never been written "
+            f"(it is granted by the input {granted!r})"
+        )
+        raise MissingInputError(msg, process=name, path=path, run_id=access.run.id)
+    raise _violated(access, UndeclaredReadError, path, "reads", "inputs")
 
-    # Defaults on the class: most runs never touch them, and every run makes one of these.
-    children_writes: Mapping[str, object] = _NOTHING
-    definitions: dict[str, object] | None = None
-    published: set[str] | None = None
-    violation: ContractViolationError | None = None
-    ended = False
 
-    def __init__(
-        self,
-        run: Run,
-        process: Process,
-        reads: dict[str, object] | None,
-        parent: Access | None,
-    ) -> None:
-        self.run = run
-        self.process = process
-        self.parent = parent
-        self.writes: dict[str, object] = {}
-        self.reads: Mapping[str, object] = _NOTHING
-        if reads is not None:
-            for path, value in reads.items():
-                if type(value) not in PLAIN:
-                    reads[path] = self._guard(path, value)
-            self.reads = reads
+def read_item(access: Access, path: object) -> Any:  # noqa: ANN401 - whatever the state holds
+    """Return ``ctx[path]``; see `read`."""
+    return read(access, check_path(path))
 
-    def read(self, path: str) -> Any:  # noqa: ANN401 - whatever the state holds
-        """Return the value of a path, or a `Branch` where it has children.
 
-        Raises:
-            UndeclaredReadError: The contract does not grant the path.
-            MissingInputError: It is granted through an ancestor but was never written.
-            RunEndedError: The run has ended.
-        """
-        if self.ended or self.run.has_ended:
-            raise self._over()
-        if path in self.writes:
-            return self.writes[path]
-        if path in self.children_writes:
-            return self.children_writes[path]
-        if path in self.reads:
-            return self.reads[path]
-        return self._read_rest(path)
+def read_child(access: Access, path: str, name: str) -> Any:  # noqa: ANN401 - likewise
+    """Return what an attribute of a branch stands for; see `read`."""
+    return read(access, f"{path}.{_plain(name)}")
 
-    def _read_rest(self, path: str) -> object:
-        layout = self.process.layout
-        if path in layout.optional_inputs and not self.children(path):
-            return None
-        if path in layout.branches or self.children(path):
-            return Branch(self, path)
-        granted = next((i for i in layout.inputs if grants(i, path)), None)
-        if granted in layout.optional_inputs:
-            return None
-        if granted is not None:
-            msg = (
-                f"process {self.process.name!r}: {path!r} has never been written "
-                f"(it is granted by the input {granted!r})"
+
+def zone(access: Access, name: str) -> Any:  # noqa: ANN401 - whatever the state holds
+    """Return ``ctx.name``: a zone, or the notebook variable the contract names so."""
+    name = _plain(name)
+    if name in access.process.layout.branches:
+        return Branch(access, name)  # a declared zone; its leaves are checked as leaves
+    variable = f"{NOTEBOOK_ZONE}.{name}"
+    contract = access.process.contract
+    if contract.reads(variable) or contract.writes(variable):
+        return read(access, variable)
+    if access.ended:
+        raise _over(access)
+    # A zone nobody declared is reported at the leaf, where the whole path is known.
+    return Branch(access, name)
+
+
+def write(access: Access, path: str, value: object) -> None:
+    """Remember a value for a path; it is committed when the run succeeds.
+
+    Raises:
+        UndeclaredWriteError: The contract does not grant the path.
+        RunEndedError: The run has ended.
+    """
+    # Asked too: a thread that was given up goes on without knowing that its run has ended.
+    if access.ended or access.run.has_ended:
+        raise _over(access)
+    process = access.process
+    if path not in process.layout.outputs and not process.contract.writes(path):
+        raise _violated(access, UndeclaredWriteError, path, "writes", "outputs")
+    access.writes[path] = value
+
+
+def write_item(access: Access, path: object, value: object) -> None:
+    """Do ``ctx[path] = value``; see `write`."""
+    write(access, check_path(path), value)
+
+
+def write_child(access: Access, path: str, name: str, value: object) -> None:
+    """Assign an attribute of a branch; see `write`."""
+    write(access, f"{path}.{_plain(name)}", value)
+
+
+def set_zone(access: Access, name: str, value: object) -> None:
+    """Do ``ctx.name = value``; see `write`."""
+    write(access, check_path(_plain(name)), value)
+
+
+def children(access: Access, path: str) -> list[str]:
+    """Return the names directly beneath a path that hold something here."""
+    prefix = f"{path}."
+    found = {
+        other[len(prefix) :].split(".", 1)[0]
+        for layer in (access.writes, access.children_writes, access.reads)
+        for other in list(layer)  # children commit in other threads
+        if other.startswith(prefix)
+    }
+    return sorted(found)
+
+
+def _plain(name: str) -> str:
+    """Return ``global`` for ``global_``; other names as they are."""
+    if name[-1:] == "_" and keyword.iskeyword(name[:-1]):
+        return name[:-1]
+    return name
+
+
+# -- publishing, and what children commit ----------------------------------------------------------
+
+
+class Published:
+    """What ``ctx.commit()`` returns: already done, awaiting it only yields to other tasks."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield None
+
+
+def publish(access: Access) -> Published:
+    """Commit what has been written since the last publication."""
+    if access.ended or access.run.has_ended:
+        raise _over(access)
+    if access.violation is not None:
+        raise access.violation
+    writes = {path: guard_output(value) for path, value in access.writes.items()}
+    access.run.engine.publish(access.run, writes)
+    tell_parents(access, writes)
+    access.published.update(writes)
+    # The run goes on seeing what it published, but does not write it once more at its end.
+    access.reads.update(writes)
+    for path in writes:
+        access.children_writes.pop(path, None)
+    access.writes.clear()
+    return Published()
+
+
+def tell_parents(access: Access, writes: Iterable[str]) -> None:
+    """Let the runs in whose bodies this one was started see what it committed.
+
+    They see it in the order of their children, whichever of them committed first: so the
+    engine is asked what stands there now.
+    """
+    parent = access.parent
+    while parent is not None:
+        if not parent.ended:
+            run, process = parent.run, parent.process
+            seen = {path: run.engine.look(run, path) for path in writes}
+            parent.children_writes.update(
+                {path: _guard(process, path, value) for path, value in seen.items()}
             )
-            raise MissingInputError(msg, process=self.process.name, path=path, run_id=self.run.id)
-        raise self._violated(UndeclaredReadError, path, "reads", "inputs")
+        parent = parent.parent
 
-    def zone(self, name: str) -> Any:  # noqa: ANN401 - whatever the state holds
-        """Return ``ctx.name``: a zone, or the notebook variable the contract names so."""
-        if name in self.process.layout.branches:
-            return Branch(self, name)  # a declared zone; its leaves are checked as leaves
-        variable = f"{NOTEBOOK_ZONE}.{name}"
-        contract = self.process.contract
-        if contract.reads(variable) or contract.writes(variable):
-            return self.read(variable)
-        if self.ended:
-            raise self._over()
-        # A zone nobody declared is reported at the leaf, where the whole path is known.
-        return Branch(self, name)
 
-    def write(self, path: str, value: object) -> None:
-        """Remember a value for a path; it is committed when the run succeeds.
+def begin(engine: Engine, run: Run, parent: Access | None) -> Access:
+    """Start a run, or one more attempt of it, with its inputs as they were bound.
 
-        Raises:
-            UndeclaredWriteError: The contract does not grant the path.
-            RunEndedError: The run has ended.
-        """
-        # Asked too: a thread that was given up goes on without knowing that its run has ended.
-        if self.ended or self.run.has_ended:
-            raise self._over()
-        if path not in self.process.layout.outputs and not self.process.contract.writes(path):
-            raise self._violated(UndeclaredWriteError, path, "writes", "outputs")
-        self.writes[path] = value
+    Its values are isolated where that costs next to nothing.
 
-    def children(self, path: str) -> list[str]:
-        """Return the names directly beneath a path that hold something here."""
-        prefix = f"{path}."
-        found = {
-            other[len(prefix) :].split(".", 1)[0]
-            for layer in (self.writes, self.children_writes, self.reads)
-            for other in layer
-            if other.startswith(prefix)
-        }
-        return sorted(found)
+    Raises:
+        MissingInputError: A required input was never written.
+    """
+    access = engine.begin(run, parent)
+    reads = access.reads
+    for path, value in reads.items():
+        if type(value) not in PLAIN:
+            reads[path] = _guard(access.process, path, value)
+    return access
 
-    def define(self, names: Mapping[str, object]) -> None:
-        """Remember names to be bound in the notebook on commit."""
-        if self.definitions is None:
-            self.definitions = {}
-        self.definitions.update(names)
 
-    def publish(self) -> None:
-        """Commit what has been written since the last publication."""
-        if self.ended or self.run.has_ended:
-            raise self._over()
-        if self.violation is not None:
-            raise self.violation
-        writes = {path: guard_output(value) for path, value in self.writes.items()}
-        self.run.engine.publish(self.run, writes)
-        self.tell_parents(writes)
-        if self.published is None:
-            self.published = set()
-        self.published.update(writes)
-        # The run goes on seeing what it published, but does not write it once more at its end.
-        self.reads = {**self.reads, **writes}
-        self.children_writes = {p: v for p, v in self.children_writes.items() if p not in writes}
-        self.writes = {}
+def _guard(process: Process, path: str, value: object) -> object:
+    in_place = any(grants(o, path) or grants(path, o) for o in process.layout.outputs)
+    return guard_input(value, in_place=in_place)
 
-    def tell_parents(self, writes: Iterable[str]) -> None:
-        """Let the runs in whose bodies this one was started see what it committed.
 
-        They see it in the order of their children, whichever of them committed first: so the
-        engine is asked what stands there now.
-        """
-        parent = self.parent
-        while parent is not None:
-            if not parent.ended:
-                run = parent.run
-                parent.absorb({path: run.engine.look(run, path) for path in writes})
-            parent = parent.parent
+# -- what must not be ------------------------------------------------------------------------------
 
-    def absorb(self, values: Mapping[str, object]) -> None:
-        """See what children committed."""
-        guarded = {path: self._guard(path, value) for path, value in values.items()}
-        self.children_writes = {**self.children_writes, **guarded}
 
-    def _guard(self, path: str, value: object) -> object:
-        outputs = self.process.layout.outputs
-        in_place = any(grants(o, path) or grants(path, o) for o in outputs)
-        return guard_input(value, in_place=in_place)
+def check_cancelled(access: Access) -> None:
+    """Raise `RunCancelledError` if somebody asked for the end of this run."""
+    run = access.run
+    if run.cancel_requested:
+        msg = f"run {run.id} of {run.name!r} was cancelled"
+        raise RunCancelledError(msg, process=run.name, run_id=run.id)
 
-    def cancel_requested(self) -> bool:
-        """Tell whether somebody asked for the end of this run."""
-        return self.run.cancel_requested
 
-    def check_cancelled(self) -> None:
-        """Raise `RunCancelledError` if somebody asked for the end of this run."""
-        if self.run.cancel_requested:
-            msg = f"run {self.run.id} of {self.process.name!r} was cancelled"
-            raise RunCancelledError(msg, process=self.process.name, run_id=self.run.id)
+def _over(access: Access) -> RunEndedError:
+    run = access.run
+    msg = (
+        f"the context of run {run.id} of {run.name!r} was used after the run "
+        "had ended: read what a background task needs before the process returns, or start "
+        "a process of its own with theus.start"
+    )
+    return RunEndedError(msg, process=run.name, run_id=run.id)
 
-    def _over(self) -> RunEndedError:
-        msg = (
-            f"the context of run {self.run.id} of {self.process.name!r} was used after the run "
-            "had ended: read what a background task needs before the process returns, or start "
-            "a process of its own with theus.start"
-        )
-        return RunEndedError(msg, process=self.process.name, run_id=self.run.id)
 
-    def _violated(
-        self, error: type[ContractViolationError], path: str, verb: str, option: str
-    ) -> ContractViolationError:
-        contract = self.process.contract
-        declared = contract.inputs if option == "inputs" else contract.outputs
-        short = path.removeprefix(f"{NOTEBOOK_ZONE}.") if path.count(".") == 1 else path
-        fixed = contract.with_input(short) if option == "inputs" else contract.with_output(short)
-        listed = ", ".join(str(access) for access in declared) or "none"
-        msg = (
-            f"process {self.process.name!r} {verb} {path!r}, which is not among its {option} "
-            f"({listed}). Declare it:\n    {self.process.declaration(fixed)}"
-        )
-        raised = error(msg, process=self.process.name, path=path, run_id=self.run.id)
-        # Remembered, so that a body that swallows the exception fails all the same.
-        self.violation = self.violation or raised
-        return raised
+def _violated(
+    access: Access, error: type[ContractViolationError], path: str, verb: str, option: str
+) -> ContractViolationError:
+    process = access.process
+    contract = process.contract
+    declared = contract.inputs if option == "inputs" else contract.outputs
+    short = path.removeprefix(f"{NOTEBOOK_ZONE}.") if path.count(".") == 1 else path
+    fixed = contract.with_input(short) if option == "inputs" else contract.with_output(short)
+    listed = ", ".join(str(one) for one in declared) or "none"
+    msg = (
+        f"process {process.name!r} {verb} {path!r}, which is not among its {option} "
+        f"({listed}). Declare it:\n    {process.declaration(fixed)}"
+    )
+    raised = error(msg, process=process.name, path=path, run_id=access.run.id)
+    # Remembered, so that a body that swallows the exception fails all the same.
+    if access.violation is None:
+        access.violation = raised
+    return raised

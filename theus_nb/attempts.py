@@ -11,14 +11,13 @@ import contextvars
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.access import Access, current
-from theus_nb.context import Context
+from theus_nb.access import begin, current
 from theus_nb.errors import RunCancelledError, RunTimeoutError
 from theus_nb.policy import Policy
 from theus_nb.turns import Turns
 
 if TYPE_CHECKING:
-    from theus_nb._core import Engine, Run
+    from theus_nb._core import Access, Engine, Run
     from theus_nb.lanes import Call
     from theus_nb.process import Process
     from theus_nb.stopper import Stopper
@@ -32,14 +31,12 @@ _STOPPED: Final = (asyncio.CancelledError, RunCancelledError, TimeoutError)
 class Attempt:
     """What one attempt in a worker thread leaves for the next; the run carries it along."""
 
-    __slots__ = ("alarm", "call", "context", "is_over", "number", "policy", "reads")
+    __slots__ = ("alarm", "call", "context", "is_over", "number", "policy")
 
     def __init__(self, process: Process, call: Call | None) -> None:
         self.policy = process.policy or Policy()
         self.call = call
         self.number = 0
-        # The values as they were bound: an attempt guards, and may rebind, what it is given.
-        self.reads: dict[str, object] | None = None
         # As they were before the first attempt; what one sets, the next does not see.
         self.context: contextvars.Context | None = None
         self.is_over = False
@@ -83,28 +80,16 @@ class Attempts:
 
     # -- in worker threads ----------------------------------------------------------------------
 
-    def start(
-        self, run: Run, attempt: Attempt, reads: dict[str, object] | None
-    ) -> dict[str, object] | None:
-        """Start the clock of an attempt, in the thread that makes it; return its inputs.
-
-        Args:
-            run: The run.
-            attempt: What the attempt before has left.
-            reads: The run's inputs; asked for at the first attempt only.
-        """
+    def start(self, run: Run, attempt: Attempt) -> None:
+        """Start the clock of an attempt, in the thread that makes it."""
         attempt.number += 1
         attempt.is_over = False
-        if attempt.number == 1:
-            attempt.reads = reads
+        if attempt.context is None:
             attempt.context = contextvars.copy_context()
-        else:
-            run.restart()
         if attempt.policy.timeout is not None:
             attempt.alarm = self._timer.call_later(
                 attempt.policy.timeout, lambda: self._expire(run, attempt)
             )
-        return None if attempt.reads is None else dict(attempt.reads)
 
     def _expire(self, run: Run, attempt: Attempt) -> None:
         attempt.is_over = True
@@ -127,17 +112,18 @@ class Attempts:
             return raised
         return error
 
-    def again(self, run: Run, attempt: Attempt, error: BaseException) -> bool:
+    def again(self, access: Access, attempt: Attempt, error: BaseException) -> bool:
         """Tell whether an attempt that has failed is followed by another one, and see to that.
 
         No thread is kept while the run pauses.
         """
+        run = access.run
         if isinstance(error, asyncio.CancelledError | RunCancelledError):
             return False
         if not attempt.policy.retries_after(attempt.number, error):
             return False
         context = attempt.context and attempt.context.copy()
-        if not self._engine.retry(run, attempt, context):
+        if not self._engine.retry(run, attempt, context, access.parent):
             return False  # cancelled meanwhile
         self.leave(run)
         self._timer.call_later(attempt.policy.pause(attempt.number), lambda: self.arrive(run))
@@ -146,7 +132,7 @@ class Attempts:
     # -- on the loop ----------------------------------------------------------------------------
 
     async def on_loop(
-        self, run: Run, access: Access, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, access: Access, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Access, Any]:
         """Execute a body on the loop, as often as its policy says.
 
@@ -155,14 +141,13 @@ class Attempts:
 
         Cancellation: ends the present attempt, or the pause after it; there is no further one.
         """
-        process = run.process
+        run, process, parent = access.run, access.process, access.parent
         policy: Policy = process.policy
-        bound = dict(access.reads)
         number = 1
         while True:
             try:
                 async with asyncio.timeout(policy.timeout) as limit:
-                    value = process.fn(Context(access), *args, **kwargs)
+                    value = process.fn(access.context, *args, **kwargs)
                     if inspect.isawaitable(value):
                         value = await value
             except Exception as error:  # noqa: BLE001 - raised again unless there is another attempt
@@ -170,16 +155,16 @@ class Attempts:
                 if limit.expired() and isinstance(error, TimeoutError):
                     failure = self._timed_out(run, policy)
                     failure.__cause__ = error
+                access.ended = True
                 if not policy.retries_after(number, failure) or not self._engine.retry(run):
                     raise failure from failure.__cause__
             else:
                 return access, value
-            access.ended = True
             self.leave(run)
             await asyncio.sleep(policy.pause(number))
             await self._turn(run)
             number += 1
-            access = Access(run, process, dict(bound), access.parent)
+            access = begin(self._engine, run, parent)
             current.set(access)
 
     async def _turn(self, run: Run) -> None:
@@ -187,7 +172,6 @@ class Attempts:
         run.set_gate(gate)
         self.arrive(run)
         await gate
-        run.restart()
 
     def _timed_out(self, run: Run, policy: Policy) -> RunTimeoutError:
         msg = (

@@ -8,27 +8,27 @@ from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb import _core
-from theus_nb.access import Access, current
+from theus_nb._core import Access
+from theus_nb.access import begin, current, tell_parents
+from theus_nb.admitted import Handle, awaits, body_over, run_of
 from theus_nb.attempts import Attempt, Attempts
-from theus_nb.context import Context
 from theus_nb.decorator import find
 from theus_nb.endings import Endings
 from theus_nb.errors import DeadlockError, SessionError
-from theus_nb.guard import PLAIN
 from theus_nb.lanes import Call, WorkerLanes, bridge_for
 from theus_nb.outputs import collect
 from theus_nb.process import Process
 from theus_nb.stopper import Stopper
-from theus_nb.tasks import Handle, Tasks
+from theus_nb.tasks import Tasks
 from theus_nb.timer import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from theus_nb._core import Bridge, Definition, Run
+    from theus_nb.admitted import Admitted
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
-    from theus_nb.tasks import Admitted
 
 RECORDS: Final = 1_000
 """How many finished runs a session remembers, without their values."""
@@ -39,17 +39,10 @@ else:
     # The public function is written in Python there and asks for the running loop once more.
     current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
 
-_NO_CALL: Final[Call] = ((), {}, None)
 
 _EXIT_GRACE: Final = 0.5
 """Seconds that threads are given to stop when the session ends: a kernel that exits is killed
 after little more than two."""
-
-
-def awaits(process: Process, value: object) -> bool:
-    """Tell whether a ``def`` returned an awaitable: it is awaited, not handed back."""
-    cls = type(value)
-    return cls not in PLAIN and hasattr(cls, "__await__") and process.kind == "function"
 
 
 class Dispatcher:
@@ -68,7 +61,7 @@ class Dispatcher:
         self.grace = grace
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
-        self.engine = _core.Engine(self.endings, current, RECORDS)
+        self.engine = _core.Engine(self.endings, current.get, RECORDS)
         self.endings.engine = self.engine
         self.lanes = WorkerLanes(workers, self.execute)
         self.timer = Timer()
@@ -118,6 +111,7 @@ class Dispatcher:
             process.source_hash,
             [(access.path, access.optional) for access in contract.inputs],
             [(access.path, access.optional) for access in contract.outputs],
+            process.kind == "function",
             process.policy is not None and process.policy.is_gated,
         )
         process.defined = (self.engine, definition)
@@ -131,7 +125,6 @@ class Dispatcher:
             self.zone.sync(self.engine, process.layout.notebook_names)
         engine, definition = process.defined
         loop, bridge = _get_running_loop(), self._bridge
-        parent = current.get()
         route = self.output_route
         # Most runs have no arguments: an object less for each run that waits.
         call = (args, kwargs, route and route()) if args or kwargs or route else None
@@ -140,8 +133,8 @@ class Dispatcher:
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
             self.lanes.cells if process.lane == "cell" else self.lanes.pool,
-            call if not process.has_attempts else Attempt(process, call),
-            None if parent is None else parent.run,
+            Attempt(process, call) if process.has_attempts else call,
+            current.get(),
         )
 
     def withdraw(self, run: Run, error: DeadlockError) -> None:
@@ -149,11 +142,7 @@ class Dispatcher:
         self.engine.withdraw(run, error)
 
     def execute(
-        self,
-        run: Run,
-        process: Process,
-        call: Call | Attempt | None,
-        begun: tuple[dict[str, object] | None] | None = None,
+        self, run: Run, process: Process, call: Call | Attempt | None, access: Access | None
     ) -> None:
         """Execute one run in the worker thread that took it, and end it.
 
@@ -161,46 +150,44 @@ class Dispatcher:
             run: The run.
             process: Its process.
             call: Its arguments and what to call before the body, if there are any.
-            begun: Its inputs, if it has been started already.
+            access: Its access, if it has been started already.
         """
-        attempt: Attempt | None = None
-        if isinstance(call, Attempt):
-            attempt, call = call, call.call
-            begun = (None,) if attempt.number else begun
-        args, kwargs, setup = call or _NO_CALL
-        access: Access | None = None
+        attempt = None
         try:
-            if setup is not None:
-                setup()
-            if begun is not None:
-                reads = begun[0]
-            else:
-                reads = self.engine.begin(run) if process.layout.inputs else None
-            if attempt is not None:
-                reads = self.attempts.start(run, attempt, reads)
-            access = Access(run, process, reads, current.get())
+            if access is None:
+                access = begin(self.engine, run, current.get())
+            if isinstance(call, Attempt):
+                attempt, call = call, call.call
+                self.attempts.start(run, attempt)
             current.set(access)  # the context is this run's own copy: nothing to restore
-            value = process.fn(Context(access), *args, **kwargs)
-            if awaits(process, value):
+            if call is None:
+                value = process.fn(access.context)
+            else:
+                args, kwargs, setup = call
+                if setup is not None:
+                    setup()
+                value = process.fn(access.context, *args, **kwargs)
+            if access.finish(value):
+                access = None
+            elif awaits(process, value):
                 run.bridge.post(self._continue_on_loop, run, access, value, attempt)
                 access = None
-            elif process.is_plain and access.violation is None and type(value) in PLAIN:
-                self.engine.finish(run, value)
             else:
                 self._commit(run, access, value)
         except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
-            self._failed(run, attempt, error)
-        finally:
-            if attempt is not None:
-                self.attempts.end(run, attempt)
-            if access is not None:
-                access.ended = True
-
-    def _failed(self, run: Run, attempt: Attempt | None, error: BaseException) -> None:
-        """End a run whose body has failed in a thread, unless there is another attempt."""
+            self._failed(run, attempt, access, error)
         if attempt is not None:
+            self.attempts.end(run, attempt)
+        if access is not None:
+            access.ended = True
+
+    def _failed(
+        self, run: Run, attempt: Attempt | None, access: Access | None, error: BaseException
+    ) -> None:
+        """End a run whose body has failed in a thread, unless there is another attempt."""
+        if attempt is not None and access is not None:
             error = self.attempts.explain(run, attempt, error)
-            if self.attempts.again(run, attempt, error):
+            if self.attempts.again(access, attempt, error):
                 return
         self.endings.fail(run, error)
 
@@ -209,7 +196,7 @@ class Dispatcher:
         writes = collect(access, value)
         if access.process.layout.commits_on_loop or access.definitions:
             arguments = (run, access, value, writes or {})
-            if access.run.lane == "loop":
+            if run.lane == "loop":
                 self.endings.commit_notebook(*arguments)
             else:
                 # The main thread's loop, whichever loop awaits the run.
@@ -217,7 +204,7 @@ class Dispatcher:
                 bridge.post(self.endings.commit_notebook_or_fail, *arguments)
             return
         if self.engine.finish(run, value, writes) and access.parent is not None and writes:
-            access.tell_parents(writes)
+            tell_parents(access, writes)
 
     def _continue_on_loop(
         self, run: Run, access: Access, value: Awaitable[Any], attempt: Attempt | None
@@ -237,7 +224,7 @@ class Dispatcher:
             except BaseException as error:  # noqa: BLE001 - whatever a body raises ends its run
                 if attempt is not None:
                     attempt.is_over = limit.expired()
-                self._failed(run, attempt, error)
+                self._failed(run, attempt, access, error)
             finally:
                 access.ended = True
                 current.reset(token)
@@ -264,8 +251,7 @@ class Dispatcher:
             lane: Name of the worker lane that executes it, if it is not the loop.
 
         Returns:
-            The run; whether it was started already, because all inputs were there; and then
-            their values by path.
+            The access of the run if it was started, because all inputs were there; else the run.
         """
         if process.layout.notebook_names:
             self.zone.sync(self.engine, process.layout.notebook_names)
@@ -276,7 +262,7 @@ class Dispatcher:
             process,
             bridge if loop is self.loop and loop and bridge else self._anywhere(),
             current_task(loop) if in_task else None,
-            None if parent is None else parent.run,
+            parent,
             awaited,
             lane,
         )
@@ -312,9 +298,9 @@ class Dispatcher:
         Example:
             >>> await theus.run("fetch")                       # doctest: +SKIP
         """
-        admitted = None
+        found = None
         if type(process) is not Process:
-            process, admitted = self._resolve(process)
+            process, found = self._resolve(process)
         if not process.on_loop:
             submitted = self.submit(process, args, kwargs)
             try:
@@ -323,38 +309,33 @@ class Dispatcher:
                 self.withdraw(submitted, error)
                 raise
         parent = current.get()
-        run, started, reads = admitted or self.admit(process, parent, True, True)  # noqa: FBT003
+        admitted = found or self.admit(process, parent, True, True)  # noqa: FBT003
         access = token = None
         try:
-            if not started:
-                reads = await self._inputs(run)
-            access = Access(run, process, reads, parent)
+            access = admitted if type(admitted) is Access else await self._inputs(admitted, parent)
             token = current.set(access)
             if process.has_attempts:
-                access, value = await self.attempts.on_loop(run, access, args, kwargs)
+                access, value = await self.attempts.on_loop(access, args, kwargs)
             else:
-                value = process.fn(Context(access), *args, **kwargs)
+                value = process.fn(access.context, *args, **kwargs)
                 if process.is_async or awaits(process, value):
                     value = await value
-            if process.is_plain and access.violation is None and type(value) in PLAIN:
-                self.engine.finish(run, value)
-            else:
-                self._commit(run, access, value)
+            if not access.finish(value):
+                self._commit(access.run, access, value)
+                access.ended = True
         except asyncio.CancelledError as error:
-            seen = self.endings.cancelled_here(run, error)
+            seen = self.endings.cancelled_here(body_over(admitted, access), error)
             if seen is error:
                 raise
             raise seen from None
         except BaseException as error:
-            self.endings.fail(run, error, reported=admitted is None)
+            self.endings.fail(body_over(admitted, access), error, reported=found is None)
             raise
         finally:
-            if access is not None:
-                access.ended = True
             if token is not None:
                 current.reset(token)
-        if self.endings.cancelled_tasks and run.cancel_requested:
-            self.endings.forgive(run)  # the body swallowed the request and went on
+        if self.endings.cancelled_tasks and access.run.cancel_requested:
+            self.endings.forgive(access.run)  # the body swallowed the request and went on
         return value
 
     def _resolve(self, process: object) -> tuple[Process, Admitted | None]:
@@ -363,7 +344,7 @@ class Dispatcher:
             return process.process, process.admitted
         return find(self.registry, process), None
 
-    async def _inputs(self, run: Run) -> dict[str, object] | None:
+    async def _inputs(self, run: Run, parent: Access | None) -> Access:
         """Wait until a run's inputs are there and start it; raise if they never will be."""
         gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if run.set_gate(gate):
@@ -371,14 +352,14 @@ class Dispatcher:
         failure = run.failure()
         if failure is not None:
             raise failure
-        return self.engine.begin(run)
+        return begin(self.engine, run, parent)
 
     def start(self, process: Process, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
         """Submit a process and return its handle at once, from any thread."""
         if not process.on_loop:
             return self.submit(process, args, kwargs)
         admitted = self.admit(process, current.get(), False)  # noqa: FBT003 - see there
-        run = admitted[0]
+        run = run_of(admitted)
         loop = run.get_loop()
         if run.bridge is self.here():
             self.tasks.launch(admitted, args, kwargs)

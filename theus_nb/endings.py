@@ -7,13 +7,13 @@ import pathlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from theus_nb.access import tell_parents
 from theus_nb.contract import declares, grants
 from theus_nb.errors import DeadlockError, MissingInputError, RunCancelledError, UpstreamError
 from theus_nb.lanes import bridge_for
 
 if TYPE_CHECKING:
-    from theus_nb._core import Bridge, Engine, Run
-    from theus_nb.access import Access
+    from theus_nb._core import Access, Bridge, Engine, Run
     from theus_nb.attempts import Attempts
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
@@ -220,8 +220,8 @@ class Endings:
             run.keep_outputs(writes)
             raise conflict
         if self.engine.finish(run, value, writes):
-            self._zone.bind(self.engine, run, writes, access.definitions or {})
-            access.tell_parents(writes)
+            self._zone.bind(self.engine, run, writes, access.definitions)
+            tell_parents(access, writes)
 
     def commit_notebook_or_fail(
         self, run: Run, access: Access, value: object, writes: dict[str, object]

@@ -9,12 +9,12 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
-from theus_nb._core import Bridge, Lane, Run, WorkQueue
+from theus_nb._core import Access, Bridge, Lane, Run, WorkQueue
 
 Call = tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None]
 """Arguments after the context, by position and by name, and what to call before the body."""
 
-Execute = Callable[[Run, Any, Any], None]
+Execute = Callable[[Run, Any, Any, Access | None], None]
 
 _here: Final = threading.local()
 
@@ -50,14 +50,14 @@ def _serve(lane: Lane, execute: Execute) -> None:
             continue
         if job is None:
             return
-        enter, run, process, call = job
+        enter, run, process, call, access = job
         try:
-            enter(execute, run, process, call)
+            enter(execute, run, process, call, access)
         except BaseException as error:  # noqa: BLE001 - a lane survives whatever a body raises
             report = (type(error), error, error.__traceback__, threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(report))
         # A lane that waits must not keep the last run's values alive.
-        del job, enter, run, process, call
+        del job, enter, run, process, call, access
 
 
 class WorkerLanes:

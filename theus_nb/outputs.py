@@ -11,7 +11,7 @@ from theus_nb.errors import MissingOutputError, OutputError
 from theus_nb.guard import guard_output
 
 if TYPE_CHECKING:
-    from theus_nb.access import Access
+    from theus_nb._core import Access
 
 _GENERATORS: Final = (types.GeneratorType, types.AsyncGeneratorType)
 
@@ -81,8 +81,8 @@ def _written(access: Access, path: str) -> bool:
         if not isinstance(kept, _IMMUTABLE):
             access.writes[path] = kept
             return True
-    produced = (access.writes, access.children_writes, access.published or ())
-    return any(grants(path, other) for layer in produced for other in layer)
+    produced = (access.writes, access.children_writes, access.published)
+    return any(grants(path, other) for layer in produced for other in list(layer))
 
 
 def _lay(access: Access, value: Any) -> None:  # noqa: ANN401 - whatever was returned

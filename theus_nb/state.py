@@ -6,7 +6,7 @@ import dataclasses
 import keyword
 from typing import TYPE_CHECKING, Any
 
-from theus_nb.access import current
+from theus_nb.access import current, read, write
 from theus_nb.contract import NOTEBOOK_ZONE, check_path
 from theus_nb.errors import ContractError, MissingInputError, UpstreamError
 from theus_nb.notebook_zone import MISSING, Namespace
@@ -128,7 +128,7 @@ class State:
     def __getitem__(self, path: str) -> Any:  # noqa: ANN401 - any value
         access = current.get()
         if access is not None and not access.ended:
-            return access.read(check_path(path))
+            return read(access, check_path(path))
         full = self._look(path)
         kind, value, _ = self._engine.present(full)
         if kind == "leaf":
@@ -149,7 +149,7 @@ class State:
         access = current.get()
         full = check_path(path)
         if access is not None and not access.ended:
-            access.write(full, value)
+            write(access, full, value)
             return
         if full == NOTEBOOK_ZONE or "." not in full:
             msg = f"{path!r} is a zone: assign to a path in it, such as {path}.name"

@@ -11,14 +11,16 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import current
+from theus_nb.admitted import run_of
 from theus_nb.attempts import Attempt
 from theus_nb.errors import DeadlockError, SessionError, SyncEntryError
 from theus_nb.lanes import current_lane
+from theus_nb.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from theus_nb._core import Lane, Run
+    from theus_nb._core import Lane
     from theus_nb.dispatcher import Dispatcher
     from theus_nb.lanes import Call
     from theus_nb.process import Process
@@ -85,8 +87,9 @@ def _inline(
     kwargs: dict[str, Any],
 ) -> Any:  # noqa: ANN401 - the function's own value
     """Execute a sync process in the worker thread we are in: a second one would only wait."""
-    run, started, reads = dispatcher.admit(process, current.get(), True, lane=lane.name)  # noqa: FBT003 - see there
-    begun = (reads,) if started else None
+    admitted = dispatcher.admit(process, current.get(), True, lane=lane.name)  # noqa: FBT003 - see there
+    run = run_of(admitted)
+    access = None if isinstance(admitted, Run) else admitted
     given: Call = (args, kwargs, None)
     call = Attempt(process, given) if process.has_attempts else given
     while True:
@@ -95,11 +98,12 @@ def _inline(
             break
         lane.enter(run)
         try:
-            contextvars.copy_context().run(dispatcher.execute, run, process, call, begun)
+            contextvars.copy_context().run(dispatcher.execute, run, process, call, access)
         finally:
             lane.leave(run)
         if run.status != "waiting":  # otherwise there is another attempt
             break
+        access = None
     _block(run, lane, lambda: run.has_ended)  # a notebook commit happens on the main thread
     return _value(run)
 

@@ -5,24 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from theus_nb.admitted import Handle, run_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from theus_nb._core import Engine, Run
-    from theus_nb.process import Process
-
-Admitted = tuple["Run", bool, "dict[str, object] | None"]
-"""A run; whether it was started already; and then its inputs by path."""
-
-
-class Handle:
-    """A run that was admitted before its body is executed; what `Dispatcher.run` is given then."""
-
-    __slots__ = ("admitted", "process")
-
-    def __init__(self, process: Process, admitted: Admitted) -> None:
-        self.process = process
-        self.admitted = admitted
+    from theus_nb.admitted import Admitted
 
 
 class Tasks:
@@ -41,7 +30,7 @@ class Tasks:
 
     def launch(self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Give an admitted run its task. On its loop."""
-        run = admitted[0]
+        run = run_of(admitted)
         if not run.has_ended:
             coroutine = self._drive(admitted, args, kwargs)
             run.task = self.keep(run, run.get_loop().create_task(coroutine, name=run.name))
@@ -50,7 +39,7 @@ class Tasks:
         self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         """Execute a started run; its handle tells how it ended."""
-        run = admitted[0]
+        run = run_of(admitted)
         try:
             await self._execute(Handle(run.process, admitted), *args, **kwargs)
         except asyncio.CancelledError:

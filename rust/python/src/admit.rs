@@ -9,7 +9,8 @@ use theus_core::span::Status;
 use theus_core::{Admission, Cause, Effects, Error, Ticket};
 
 use crate::bridge::{Bridge, Completion};
-use crate::engine::{Core, Definition, Engine, Entry, Value};
+use crate::definition::Definition;
+use crate::engine::{Core, Engine, Entry, Value};
 use crate::errors::run_error;
 use crate::finish::{end, withdraw};
 use crate::outcome::Outcome;
@@ -159,7 +160,7 @@ pub fn admit(
 fn make_ready(run: &Bound<'_, Run>) -> PyResult<()> {
     let py = run.py();
     if run.get().definition().is_some_and(|known| known.gated) {
-        let engine = run.get().engine(py);
+        let engine = run.get().engine.bind(py);
         let hooks = engine.get().hooks.bind(py);
         return hooks.call_method1(intern!(py, "arrive"), (run,)).map(drop);
     }
@@ -198,7 +199,7 @@ fn open_gate(run: &Bound<'_, Run>) {
     };
     let open = || -> PyResult<()> {
         let function = me
-            .engine(py)
+            .engine
             .get()
             .hooks
             .getattr(py, intern!(py, "open_gate"))?;

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use pyo3::prelude::*;
 use theus_core::span::Status;
 
+use crate::access::Access;
 use crate::admit::proceed;
 use crate::engine::Engine;
 use crate::finish::{end_cancelled, fail_with, span_of};
@@ -45,16 +46,18 @@ impl Engine {
     ///     run: the run; it keeps its place in the order and its inputs.
     ///     call: what the worker is given the next time.
     ///     context: the context variables with which it runs then.
-    #[pyo3(signature = (run, call = None, context = None))]
+    ///     parent: the access of the run in whose body it was started.
+    #[pyo3(signature = (run, call = None, context = None, parent = None))]
     fn retry(
         &self,
         run: &Bound<'_, Run>,
         call: Option<Py<PyAny>>,
         context: Option<Py<PyAny>>,
+        parent: Option<Py<Access>>,
     ) -> bool {
         let me = run.get();
         let now = self.now();
-        let parent = match self.core().runs.get(&me.number()) {
+        let above = match self.core().runs.get(&me.number()) {
             Some(entry) => entry.parent,
             None => return false,
         };
@@ -66,7 +69,7 @@ impl Engine {
             if state.outcome.is_some() || state.cancel.is_some() {
                 return false;
             }
-            let span = span_of(self, run, &state, definition, parent, Status::Retried, now);
+            let span = span_of(self, run, &state, definition, above, Status::Retried, now);
             state.status = Status::Waiting;
             state.ready = false;
             state.stopping = false;
@@ -77,10 +80,11 @@ impl Engine {
             (span, std::mem::replace(&mut state.call, call))
         };
         drop(dropped);
-        if let Lane::Worker { context: place, .. } = &me.lane {
+        if let Lane::Worker { start, .. } = &me.lane {
+            let next = context.map(|context| (context, parent));
             let old = std::mem::replace(
-                &mut *place.lock().unwrap_or_else(PoisonError::into_inner),
-                context,
+                &mut *start.lock().unwrap_or_else(PoisonError::into_inner),
+                next,
             );
             drop(old);
         }
@@ -106,11 +110,6 @@ impl Run {
     /// Lets a run go on whose inputs are there and whose limits allow it.
     fn proceed(slf: &Bound<'_, Self>) -> PyResult<()> {
         proceed(slf)
-    }
-
-    /// Marks a run as running once more, where no worker has taken it from a queue.
-    fn restart(&self) {
-        self.started_here(self.now());
     }
 
     /// Tells the body that it is to stop (its time is up), without asking for the end of the run.

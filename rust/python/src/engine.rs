@@ -11,16 +11,19 @@ use std::time::Instant;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 use theus_core::span::Spans;
-use theus_core::{Access, ContractId, NodeId, Scheduler, Ticket};
+use theus_core::{Scheduler, Ticket};
 
+use crate::access::Access;
+use crate::begin::Given;
 use crate::bridge::Bridge;
+use crate::definition::{Definition, Known};
 use crate::errors::theus_error;
 use crate::here::copy_context;
 use crate::queue::WorkQueue;
 use crate::run::{Lane, Run};
-use crate::{admit, finish, fork, store};
+use crate::{admit, begin, finish, fork, store};
 
 /// A value of the session's state: shared, so that a reader costs one atomic increment and no
 /// interpreter lock.
@@ -41,23 +44,6 @@ pub struct Origin {
     /// Versions of the inputs the run was given: path, version.
     pub reads: Vec<(Arc<str>, u64)>,
 }
-
-/// A process as the scheduler knows it.
-pub struct Definition {
-    pub name: Arc<str>,
-    pub source_hash: Box<str>,
-    pub contract: ContractId,
-    /// The process has a limit or a rate: its runs take turns once their inputs are there.
-    pub gated: bool,
-    /// Input paths in declared order, and whether each is optional.
-    pub inputs: Vec<(Arc<str>, Py<PyString>, bool)>,
-    /// Output paths with the scheduler's numbers for them.
-    pub outputs: Vec<(Py<PyString>, NodeId)>,
-}
-
-/// What `define` returns; a process keeps it, and it goes with the process.
-#[pyclass(frozen, name = "Definition", module = "theus_nb._core")]
-pub struct Known(Arc<Definition>);
 
 pub struct Core {
     pub scheduler: Scheduler<Value>,
@@ -82,7 +68,7 @@ pub struct Engine {
     core: Mutex<Core>,
     /// The Python side: makes exceptions, finds bridges, commits on the loop's thread.
     pub hooks: Py<PyAny>,
-    /// Context variable holding the context of the process we are in.
+    /// Returns the access of the process we are in, or None.
     pub current: Py<PyAny>,
     began: Instant,
     made_in: u32,
@@ -130,7 +116,7 @@ impl Engine {
 impl Engine {
     /// Args:
     ///     hooks: the Python side of the engine.
-    ///     current: the context variable that holds the running process's context.
+    ///     current: returns the access of the process we are in, or None.
     ///     records: how many finished runs to remember.
     #[new]
     fn new(hooks: Py<PyAny>, current: Py<PyAny>, records: usize) -> Self {
@@ -157,7 +143,9 @@ impl Engine {
     ///     `source_hash`: of the process's source, for provenance.
     ///     inputs: `(path, optional)` in declared order.
     ///     outputs: likewise.
-    ///     gated: whether its runs take turns, see the hooks `arrive` and `leave`.
+    ///     function: what it returns is laid over its outputs (a cell's value is not).
+    ///     gated: its runs take turns, see the hooks `arrive` and `leave`.
+    #[allow(clippy::too_many_arguments)] // the fields of a definition
     fn define(
         &self,
         py: Python<'_>,
@@ -165,43 +153,13 @@ impl Engine {
         source_hash: &str,
         inputs: Vec<(String, bool)>,
         outputs: Vec<(String, bool)>,
+        function: bool,
         gated: bool,
     ) -> PyResult<Known> {
         self.check(py)?;
-        let access = |(path, optional): &(String, bool)| Access {
-            path: path.clone(),
-            optional: *optional,
-        };
-        let reads: Vec<_> = inputs.iter().map(access).collect();
-        let writes: Vec<_> = outputs.iter().map(access).collect();
-        let keys = inputs
-            .into_iter()
-            .map(|(path, optional)| {
-                (
-                    path.as_str().into(),
-                    PyString::new(py, &path).unbind(),
-                    optional,
-                )
-            })
-            .collect();
-        let paths: Vec<_> = writes
-            .iter()
-            .map(|a| PyString::new(py, &a.path).unbind())
-            .collect();
-        let mut core = self.core();
-        let contract = core.scheduler.compile(&reads, &writes);
-        let nodes: Vec<_> = writes
-            .iter()
-            .map(|a| core.scheduler.node(&a.path))
-            .collect();
-        Ok(Known(Arc::new(Definition {
-            name: name.into(),
-            source_hash: source_hash.into(),
-            contract,
-            gated,
-            inputs: keys,
-            outputs: paths.into_iter().zip(nodes).collect(),
-        })))
+        let names = (name, source_hash);
+        let known = Definition::new(py, self, names, inputs, outputs, (function, gated));
+        Ok(Known(Arc::new(known)))
     }
 
     /// Submits a run to a queue of worker threads.
@@ -213,7 +171,7 @@ impl Engine {
     ///     queue: the workers to run it.
     ///     call: `(args, kwargs, setup)`, or None for none; `setup` is called in the worker
     ///         before the body.
-    ///     parent: the run in whose body we are.
+    ///     parent: access of the run in whose body we are.
     #[allow(clippy::too_many_arguments)] // one crossing of the boundary instead of two
     fn submit(
         slf: &Bound<'_, Self>,
@@ -222,13 +180,16 @@ impl Engine {
         bridge: Py<Bridge>,
         queue: Py<WorkQueue>,
         call: Option<Py<PyAny>>,
-        parent: Option<PyRef<'_, Run>>,
+        parent: Option<Py<Access>>,
     ) -> PyResult<Py<Run>> {
         queue.get().check(slf.py())?;
-        let context = Mutex::new(Some(copy_context(slf.py())?));
-        let lane = Lane::Worker { queue, context };
+        let above = parent
+            .as_ref()
+            .map(|access| access.get().run().get().number());
+        let start = Mutex::new(Some((copy_context(slf.py())?, parent)));
+        let lane = Lane::Worker { queue, start };
         let run = Self::new_run(slf, process, bridge, lane, call, None)?;
-        admit::admit(slf, &definition.0, &run, parent.map(|p| p.number()), false)?;
+        admit::admit(slf, &definition.0, &run, above, false)?;
         Ok(run.unbind())
     }
 
@@ -240,12 +201,13 @@ impl Engine {
     ///     process: the process object, kept by the run.
     ///     bridge: leads to the loop of the caller.
     ///     task: the task in which the body will run; cancelling the run cancels it.
-    ///     parent: the run in whose body we are.
+    ///     parent: access of the run in whose body we are.
     ///     awaited: whether the parent waits for the new run.
     ///     lane: name of the worker lane whose thread executes it, if it is not the loop.
     ///
     /// Returns:
-    ///     The run, whether it was started, and then its inputs as from `begin`.
+    ///     The run's access if it was started; else the run: it waits, its inputs have to be
+    ///     guarded, or it has failed already.
     #[allow(clippy::too_many_arguments)] // one crossing of the boundary instead of three
     fn admit(
         slf: &Bound<'_, Self>,
@@ -253,52 +215,56 @@ impl Engine {
         process: Py<PyAny>,
         bridge: Py<Bridge>,
         task: Option<Py<PyAny>>,
-        parent: Option<PyRef<'_, Run>>,
+        parent: Option<Py<Access>>,
         awaited: bool,
         lane: Option<&str>,
-    ) -> PyResult<(Py<Run>, bool, Option<Py<PyDict>>)> {
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
         let run = Self::new_run(slf, process, bridge, Lane::Loop, None, task)?;
-        run.get().state().lane_label = lane.map(Into::into);
-        admit::admit(
-            slf,
-            &definition.0,
-            &run,
-            parent.map(|p| p.number()),
-            awaited,
-        )?;
+        if let Some(lane) = lane {
+            run.get().state().lane_label = Some(lane.into());
+        }
+        let above = parent
+            .as_ref()
+            .map(|access| access.get().run().get().number());
+        admit::admit(slf, &definition.0, &run, above, awaited)?;
         let (ready, submitted) = {
             let state = run.get().state();
             (state.ready, state.submitted)
         };
         if !ready {
-            return Ok((run.unbind(), false, None));
+            return Ok(run.into_any().unbind());
         }
-        if run
-            .get()
-            .definition()
-            .is_some_and(|known| known.inputs.is_empty())
-        {
-            // Nothing to be bound, and nothing the scheduler would have to know about the start.
-            run.get().started_here(submitted);
-            return Ok((run.unbind(), true, None));
-        }
-        match finish::begin(slf, &run) {
-            Ok(inputs) => Ok((run.unbind(), true, inputs)),
-            Err(error) => {
-                // The handle tells, as it does for a run that had to wait first.
-                let error = error.into_value(slf.py()).into_bound(slf.py());
-                finish::fail(slf, &run, error.as_any(), awaited)?;
-                Ok((run.unbind(), false, None))
+        // Started in the same moment: one look at the clock.
+        run.get().started_here(submitted);
+        let failure = match begin::start(slf, &run) {
+            Ok(Given {
+                missing: Some(path),
+                ..
+            }) => begin::missing(slf, &run, &path),
+            Ok(given) if given.plain => {
+                let access = Access::new(run.unbind(), parent, given.reads);
+                return Ok(Py::new(py, access)?.into_any());
             }
-        }
+            Ok(_) => return Ok(run.into_any().unbind()),
+            Err(error) => error,
+        };
+        // The handle tells, as it does for a run that had to wait first.
+        let error = failure.into_value(py).into_bound(py);
+        finish::fail(slf, &run, error.as_any(), awaited)?;
+        Ok(run.into_any().unbind())
     }
 
-    /// Starts a ready run: the values of its inputs, by path. Inputs never written are left out.
+    /// Starts a ready run: its access, with the values of its inputs as they stand in the state.
     ///
     /// Raises:
     ///     `MissingInputError`: a required input was never written (made by the hooks).
-    fn begin(slf: &Bound<'_, Self>, run: &Bound<'_, Run>) -> PyResult<Option<Py<PyDict>>> {
-        finish::begin(slf, run)
+    fn begin(
+        slf: &Bound<'_, Self>,
+        run: &Bound<'_, Run>,
+        parent: Option<Py<Access>>,
+    ) -> PyResult<Access> {
+        begin::begin(slf, run, parent)
     }
 
     /// Commits a run and ends it. False if it had been ended meanwhile: nothing was committed.

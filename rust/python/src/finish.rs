@@ -11,64 +11,16 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use theus_core::span::{Span, Status};
-use theus_core::{End, Input, Ticket};
+use theus_core::{End, Ticket};
 
 use crate::admit::{Aftermath, refused};
 use crate::bridge::{Bridge, Completion};
-use crate::engine::{Definition, Engine, Entry, Held};
+use crate::definition::Definition;
+use crate::engine::{Engine, Entry, Held};
+use crate::layout::Returned;
 use crate::outcome::Outcome;
 use crate::run::{CancelledBy, Lane, Run, State};
-use crate::versions::{collect_writes, to_versions, versions_read};
-
-/// Marks a run as started and returns the values it is bound to.
-pub fn begin(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Option<Py<PyDict>>> {
-    let py = engine.py();
-    let me = engine.get();
-    if matches!(run.get().lane, Lane::Loop) {
-        let now = me.now();
-        run.get().started_here(now);
-    }
-    let number = run.get().number();
-    let started = {
-        let mut core = me.core();
-        match core
-            .runs
-            .get(&number)
-            .map(|entry| Arc::clone(&entry.definition))
-        {
-            None => return Ok(None),
-            Some(known) => core.scheduler.start(Ticket(number)).map(|values| {
-                let reads = versions_read(&known, &values);
-                if let Some(entry) = core.runs.get_mut(&number) {
-                    entry.reads = reads;
-                }
-                (known, values)
-            }),
-        }
-    };
-    let (known, values) = started.map_err(|error| refused(py, &error, &run.get().name(py)))?;
-    if values.is_empty() {
-        return Ok(None);
-    }
-    let reads = PyDict::new(py);
-    for ((_, path, optional), input) in known.inputs.iter().zip(values) {
-        match input {
-            Input::Leaf { value, .. } => reads.set_item(path, &value.object)?,
-            Input::Branch(entries) => {
-                for entry in entries {
-                    reads.set_item(entry.path.as_ref(), &entry.value.object)?;
-                }
-            }
-            Input::Missing if *optional => {}
-            Input::Missing => {
-                let missing = intern!(py, "missing");
-                let error = me.hooks.bind(py).call_method1(missing, (run, path))?;
-                return Err(PyErr::from_value(error));
-            }
-        }
-    }
-    Ok(Some(reads.unbind()))
-}
+use crate::versions::{Writes, collect_writes, to_versions};
 
 /// Commits and ends a run.
 pub fn commit(
@@ -77,11 +29,38 @@ pub fn commit(
     value: Py<PyAny>,
     writes: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<bool> {
+    let list = collect_writes(run.get(), writes)?;
+    commit_list(engine, run, value, list, writes)
+}
+
+/// Commits what a body returned, as its only output if it has one, and ends the run.
+pub fn commit_returned(
+    engine: &Bound<'_, Engine>,
+    run: &Bound<'_, Run>,
+    value: &Bound<'_, PyAny>,
+    returned: Returned,
+) -> PyResult<bool> {
+    let list = match returned {
+        Returned::Output(node) => {
+            run.get().state().returned = true;
+            vec![(Ok(node), value.clone().unbind())]
+        }
+        Returned::Nothing | Returned::Unknown => Vec::new(),
+    };
+    commit_list(engine, run, value.clone().unbind(), list, None)
+}
+
+fn commit_list(
+    engine: &Bound<'_, Engine>,
+    run: &Bound<'_, Run>,
+    value: Py<PyAny>,
+    list: Writes,
+    writes: Option<&Bound<'_, PyDict>>,
+) -> PyResult<bool> {
     let py = engine.py();
     let me = engine.get();
     let number = run.get().number();
     let ended = {
-        let list = collect_writes(run.get(), writes)?;
         let mut core = me.core();
         let Some(list) = to_versions(me, &mut core, number, list) else {
             return Ok(false);
@@ -96,7 +75,9 @@ pub fn commit(
     };
     let (entry, aftermath) = ended.map_err(|r| refused(py, &r.error, &run.get().name(py)))?;
     if let Some(entry) = entry {
-        run.get().state().outputs = writes.map(|w| w.clone().unbind());
+        if let Some(writes) = writes {
+            run.get().state().outputs = Some(writes.clone().unbind());
+        }
         end(
             engine,
             &entry,
@@ -335,8 +316,7 @@ pub fn cancel_run(run: &Bound<'_, Run>, by: CancelledBy) -> PyResult<bool> {
         }
         (task, state.status)
     };
-    let engine = me.engine(py);
-    let engine = engine.bind(py);
+    let engine = me.engine.bind(py);
     if let Some(task) = task {
         let arguments = (run, task);
         engine

@@ -98,15 +98,31 @@ impl Run {
     }
 
     #[getter]
-    fn outputs(&self, py: Python<'_>) -> Py<PyDict> {
-        let outputs = self.state().outputs.as_ref().map(|o| o.clone_ref(py));
-        outputs.unwrap_or_else(|| PyDict::new(py).unbind())
+    fn outputs(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        let (outputs, returned) = {
+            let state = self.state();
+            let returned = match &state.outcome {
+                Some(Outcome::Value(value)) if state.returned => Some(value.clone_ref(py)),
+                _ => None,
+            };
+            let outputs = state.outputs.as_ref().map(|o| o.clone_ref(py));
+            (outputs, returned)
+        };
+        if let Some(outputs) = outputs {
+            return Ok(outputs);
+        }
+        let made = PyDict::new(py);
+        if let (Some(value), Some(known)) = (returned, self.definition()) {
+            for (path, _) in &known.outputs {
+                made.set_item(path, &value)?;
+            }
+        }
+        Ok(made.unbind())
     }
 
     #[getter]
     fn cancel_requested(&self) -> bool {
-        let state = self.state();
-        state.cancel.is_some() || state.stopping
+        self.must_stop()
     }
 
     /// True if the request came from asyncio rather than from the run's owner.
@@ -162,9 +178,9 @@ impl Run {
         function.call0().map(drop)
     }
 
-    #[getter]
-    fn has_ended(&self) -> bool {
-        self.state().outcome.is_some()
+    #[getter(has_ended)]
+    fn get_has_ended(&self) -> bool {
+        self.has_ended()
     }
 
     /// The value or the exception of a run that has ended, whether its loop knows yet or not.

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use theus_core::Ticket;
 
+use crate::access::Access;
 use crate::bridge::Bridge;
 use crate::engine::Engine;
 use crate::run::Run;
@@ -30,16 +31,12 @@ pub fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
 /// If we are inside a process, records that it waits for a run. Refuses to close a circle.
 pub fn wait_edge(run: &Bound<'_, Run>) -> PyResult<Option<u64>> {
     let py = run.py();
-    let engine = run.get().engine(py);
-    let engine = engine.get();
-    let context = engine
-        .current
-        .call_method1(py, intern!(py, "get"), (py.None(),))?;
-    if context.is_none(py) {
+    let engine = run.get().engine.get();
+    let access = engine.current.call0(py)?;
+    if access.is_none(py) {
         return Ok(None);
     }
-    let waiter = context.getattr(py, intern!(py, "run"))?;
-    let waiter = waiter.bind(py).cast::<Run>()?.get().number();
+    let waiter = access.bind(py).cast::<Access>()?.get().run().get().number();
     let target = run.get().number();
     let circle = engine
         .core()

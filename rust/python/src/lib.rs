@@ -3,9 +3,11 @@
 //! | module | idea |
 //! |---|---|
 //! | `engine` | one session: scheduler, unfinished runs, records, one lock |
-//! | `admit`, `finish`, `store`, `inspect` | what the engine's methods do: begin, end, look |
+//! | `admit`, `begin`, `finish`, `store`, `inspect` | what the engine's methods do |
 //! | `run`, `handle`, `future` | one execution: its life, what users see, the future protocol |
-//! | `attempts`, `interrupt` | limits, further attempts, giving up; stopping a body in a thread |
+//! | `attempts`, `interrupt`, `abandoned` | limits, further attempts; stopping a thread, or not |
+//! | `access`, `context`, `layout` | what a body reads and writes, as far as it is declared |
+//! | `definition` | what a process is to one engine |
 //! | `waiter`, `outcome`, `callbacks` | what awaiting it involves |
 //! | `versions` | between Python's dicts and the scheduler's versions |
 //! | `here` | on which loop, in which context the calling code is |
@@ -16,10 +18,15 @@
 // Arguments of Python methods arrive by value, extracted for this one call.
 #![allow(clippy::needless_pass_by_value)]
 
+mod abandoned;
+mod access;
 mod admit;
 mod attempts;
+mod begin;
 mod bridge;
 mod callbacks;
+mod context;
+mod definition;
 mod engine;
 mod errors;
 mod finish;
@@ -29,6 +36,7 @@ mod handle;
 mod here;
 mod inspect;
 mod interrupt;
+mod layout;
 mod outcome;
 mod queue;
 mod run;
@@ -41,9 +49,12 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<access::Access>()?;
     module.add_class::<bridge::Bridge>()?;
+    module.add_class::<context::Branch>()?;
+    module.add_class::<context::Context>()?;
     module.add_class::<engine::Engine>()?;
-    module.add_class::<engine::Known>()?;
+    module.add_class::<definition::Known>()?;
     module.add_class::<queue::Lane>()?;
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;

@@ -13,24 +13,24 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use theus_core::span::Status;
 
-use crate::errors::theus_error;
-use crate::fork;
+use crate::access::Access;
 use crate::run::{Lane as RunLane, Run};
+use crate::{begin, fork};
 
-struct Jobs {
+pub struct Jobs {
     runs: VecDeque<Py<Run>>,
     /// Threads parked in `take`.
     idle: usize,
     /// Threads that exist, parked or busy.
     threads: usize,
     /// How many threads there may be as long as none of them blocks.
-    workers: usize,
+    pub workers: usize,
     /// How many of them block on other runs, or were given up: as many more there may be.
     blocked: usize,
     /// Numbers threads for their lanes' names.
     born: u32,
     /// Runs that were given up while their threads went on: number and process.
-    abandoned: Vec<(u64, String)>,
+    pub abandoned: Vec<(u64, String)>,
     closed: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct WorkQueue {
 }
 
 impl WorkQueue {
-    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+    pub fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -85,40 +85,6 @@ impl WorkQueue {
         } else {
             Ok(())
         }
-    }
-
-    /// The thread of a run was given up: another may take its place until it comes back.
-    pub fn abandon(slf: &Bound<'_, Self>, number: u64, process: String) -> PyResult<()> {
-        slf.get().jobs().abandoned.push((number, process));
-        Self::block(slf)
-    }
-
-    /// Refuses a further run while too many threads were given up: each holds memory, and what it
-    /// does elsewhere goes on.
-    pub fn check(&self, py: Python<'_>) -> PyResult<()> {
-        let jobs = self.jobs();
-        if jobs.abandoned.len() < ABANDONED_PER_WORKER * jobs.workers {
-            return Ok(());
-        }
-        let listed: Vec<String> = jobs
-            .abandoned
-            .iter()
-            .map(|(number, process)| format!("r{number} of '{process}'"))
-            .collect();
-        drop(jobs);
-        let message = format!(
-            "{} threads were given up and still run: {}. New sync runs are refused until some of \
-             them have ended; restart the kernel if they never will",
-            listed.len(),
-            listed.join(", "),
-        );
-        Err(theus_error(py, "AbandonedThreadsError", &message))
-    }
-
-    /// A thread that was given up has come back.
-    fn returned(&self, number: u64) {
-        self.jobs().abandoned.retain(|(known, _)| *known != number);
-        self.unblock();
     }
 
     fn spawn_thread(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -171,7 +137,7 @@ impl WorkQueue {
     }
 
     /// The thread goes on: one thread too many leaves when it has nothing to do.
-    fn unblock(&self) {
+    pub fn unblock(&self) {
         let mut jobs = self.jobs();
         jobs.blocked = jobs.blocked.saturating_sub(1);
         if jobs.threads > jobs.limit() {
@@ -185,12 +151,6 @@ impl WorkQueue {
         jobs.closed = true;
         self.arrived.notify_all();
         jobs.runs.drain(..).collect()
-    }
-
-    /// Runs that were given up while their threads go on: `(number, process)`.
-    #[getter]
-    fn abandoned(&self) -> Vec<(u64, String)> {
-        self.jobs().abandoned.clone()
     }
 
     /// Threads that exist, busy or idle.
@@ -234,15 +194,18 @@ pub struct Lane {
     pub disturbed: AtomicBool,
 }
 
-/// How many threads may be given up at a time, for each that there is.
-const ABANDONED_PER_WORKER: usize = 4;
-
 /// How long a thread may go on taking runs without letting the interpreter go.
 const HOLD: Duration = Duration::from_micros(500);
 
-/// `Context.run`, the run, its process, and `(args, kwargs, setup)` if there are any: all that a
-/// worker needs to know, in one crossing.
-type Job = (Py<PyAny>, Py<Run>, Py<PyAny>, Option<Py<PyAny>>);
+/// `Context.run`, the run, its process, `(args, kwargs, setup)` if there are any, and the run's
+/// access if it could be made at once: all that a worker needs to know, in one crossing.
+type Job = (
+    Py<PyAny>,
+    Py<Run>,
+    Py<PyAny>,
+    Option<Py<PyAny>>,
+    Option<Py<Access>>,
+);
 
 #[pymethods]
 impl Lane {
@@ -305,23 +268,38 @@ impl Lane {
             if !run.get().start_on(&self.label) {
                 continue;
             }
-            let RunLane::Worker { context, .. } = &run.get().lane else {
+            let RunLane::Worker { start, .. } = &run.get().lane else {
                 continue;
             };
-            let context = context
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            if let Some(context) = context {
+            let start = start.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((context, parent)) = start {
                 // Made now and not at submission: thousands of queued runs are fewer objects then.
                 let enter = context.getattr(py, intern!(py, "run"))?;
                 let held = run.clone_ref(py);
                 self.running().push(held);
                 let process = run.get().process.clone_ref(py);
                 let call = run.get().state().call.take();
-                return Ok(Some((enter, run, process, call)));
+                let access = begin_at_once(py, &run, parent)?;
+                return Ok(Some((enter, run, process, call, access)));
             }
         }
+    }
+}
+
+/// The access of a run whose inputs are there and need no guarding. What is left is done by the
+/// body's own thread in Python: a thread that runs Python below a Rust frame must not be unwound.
+fn begin_at_once(
+    py: Python<'_>,
+    run: &Py<Run>,
+    parent: Option<Py<Access>>,
+) -> PyResult<Option<Py<Access>>> {
+    match begin::start(run.get().engine.bind(py), run.bind(py)) {
+        Ok(given) if given.plain && given.missing.is_none() => {
+            let access = Access::new(run.clone_ref(py), parent, given.reads);
+            Py::new(py, access).map(Some)
+        }
+        // Done again there, and raised there.
+        _ => Ok(None),
     }
 }
 

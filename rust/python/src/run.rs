@@ -12,9 +12,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use theus_core::span::Status;
 
+use crate::access::Access;
 use crate::bridge::Bridge;
 use crate::callbacks::Callbacks;
-use crate::engine::{Definition, Engine};
+use crate::definition::Definition;
+use crate::engine::Engine;
 use crate::errors::run_error;
 use crate::outcome::Outcome;
 use crate::queue::WorkQueue;
@@ -33,15 +35,19 @@ pub enum CancelledBy {
 
 /// Where a run executes.
 pub enum Lane {
-    /// On a worker thread: the queue it goes to, and the context variables it runs with. The
-    /// worker takes the context out: it will hold the run's access, and that holds the run.
+    /// On a worker thread: the queue it goes to, the context variables it runs with, and the
+    /// access of the run in whose body it was started. The worker takes the two out: the context
+    /// will hold the run's access, and that holds the run.
     Worker {
         queue: Py<WorkQueue>,
-        context: Mutex<Option<Py<PyAny>>>,
+        start: Mutex<Option<Start>>,
     },
     /// On the event loop, in a task of the caller's.
     Loop,
 }
+
+/// Context variables, and the parent's access.
+pub type Start = (Py<PyAny>, Option<Py<Access>>);
 
 /// What changes during a run's life. Held for field accesses only, never while Python runs.
 #[allow(clippy::struct_excessive_bools)] // independent facts, not one state in disguise
@@ -68,6 +74,8 @@ pub struct State {
     /// All inputs are there.
     pub ready: bool,
     pub outputs: Option<Py<PyDict>>,
+    /// What it returned is what it wrote: `outputs` is made when somebody asks.
+    pub returned: bool,
     pub submitted: u64,
     pub started: u64,
     pub ended: u64,
@@ -130,6 +138,7 @@ impl Run {
                 gate: None,
                 ready: false,
                 outputs: None,
+                returned: false,
                 submitted: now,
                 started: 0,
                 ended: 0,
@@ -140,6 +149,12 @@ impl Run {
 
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the body is to stop: somebody asked for the end of the run, or its time is up.
+    pub fn must_stop(&self) -> bool {
+        let state = self.state();
+        state.cancel.is_some() || state.stopping
     }
 
     pub fn number(&self) -> u64 {
@@ -156,10 +171,6 @@ impl Run {
         self.definition.get()
     }
 
-    pub fn engine(&self, py: Python<'_>) -> Py<Engine> {
-        self.engine.clone_ref(py)
-    }
-
     /// Marks a run as running on the loop, unless it has ended.
     pub fn started_here(&self, now: u64) {
         let mut state = self.state();
@@ -172,6 +183,11 @@ impl Run {
     /// Nanoseconds since the session began.
     pub fn now(&self) -> u64 {
         self.engine.get().now()
+    }
+
+    /// Whether it has ended, even if its loop does not know yet.
+    pub fn has_ended(&self) -> bool {
+        self.state().outcome.is_some()
     }
 
     pub fn settled(&self) -> bool {
@@ -274,11 +290,12 @@ impl Run {
         visit.call(&self.engine)?;
         visit.call(&self.process)?;
         visit.call(&self.bridge)?;
-        if let Lane::Worker { queue, context } = &self.lane {
+        if let Lane::Worker { queue, start } = &self.lane {
             visit.call(queue)?;
             // See below about the lock.
-            if let Ok(context) = context.try_lock() {
-                visit.call(&*context)?;
+            if let Ok(Some((context, parent))) = start.try_lock().as_deref() {
+                visit.call(context)?;
+                visit.call(parent)?;
             }
         }
         // See Waiter: a lock held by this very thread only postpones the collection.

@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use theus_core::{Input, NodeId};
 
-use crate::engine::{Core, Definition, Engine, Held, Origin, Value};
+use crate::definition::Definition;
+use crate::engine::{Core, Engine, Held, Origin, Value};
 use crate::run::Run;
 
 /// What is to be written, and under which number or name.

@@ -62,7 +62,7 @@ impl Waiter {
             state.woken = true;
             state.callbacks.take()
         };
-        me.drop_edge(py);
+        me.drop_edge();
         callbacks.schedule(me.bridge.bind(py), slf.as_any());
     }
 
@@ -77,11 +77,11 @@ impl Waiter {
         }
     }
 
-    fn drop_edge(&self, py: Python<'_>) {
+    fn drop_edge(&self) {
         let edge = self.state().edge.take();
         if let Some(waiter) = edge {
             let run = self.run.get();
-            run.engine(py).get().forget_wait(waiter, run.number());
+            run.engine.get().forget_wait(waiter, run.number());
         }
     }
 
@@ -136,13 +136,13 @@ impl Waiter {
     /// The wait ends with an exception from outside.
     #[pyo3(signature = (error, *_details))]
     fn throw(&self, error: Bound<'_, PyAny>, _details: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.drop_edge(error.py());
+        self.drop_edge();
         Err(PyErr::from_value(error))
     }
 
     /// The wait is given up.
-    fn close(&self, py: Python<'_>) {
-        self.drop_edge(py);
+    fn close(&self) {
+        self.drop_edge();
     }
 
     fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
@@ -232,7 +232,7 @@ impl Drop for Waiter {
     /// A waiter that is thrown away (its task was cancelled or destroyed) waits no more.
     fn drop(&mut self) {
         if self.state().edge.is_some() {
-            Python::try_attach(|py| self.drop_edge(py));
+            Python::try_attach(|_| self.drop_edge());
         }
     }
 }
