@@ -98,6 +98,8 @@ class Session:
         """
         if type(process) is not Process:
             process = self.find(process)
+        if not process.on_loop:
+            return self._dispatcher.submit(process, args, kwargs)
         return self._dispatcher.start(process, args, kwargs)
 
     def run_sync(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401

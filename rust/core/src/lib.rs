@@ -33,6 +33,6 @@ pub use error::{Error, Refused};
 pub use path::NodeId;
 pub use place::Place;
 pub use scheduler::{
-    Accepted, Admission, Admitted, Cause, Doom, Effects, End, Entry, Input, Present, Scheduler,
-    Ticket,
+    Accepted, Admission, Admitted, Cause, Doom, Effects, End, Entry, Input, NumberHasher, Present,
+    Scheduler, Ticket,
 };

@@ -33,6 +33,11 @@ impl Place {
         }
     }
 
+    /// The first number: that of the top-level run.
+    pub(crate) const fn seq(&self) -> u64 {
+        self.seq
+    }
+
     fn steps(&self) -> &[u64] {
         self.sub.as_deref().unwrap_or_default()
     }

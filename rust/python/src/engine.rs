@@ -6,6 +6,7 @@
 //! and a finalizer may call back in here.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use theus_core::span::Spans;
-use theus_core::{Scheduler, Ticket};
+use theus_core::{NumberHasher, Scheduler, Ticket};
 
 use crate::access::Access;
 use crate::begin::Given;
@@ -48,7 +49,7 @@ pub struct Origin {
 pub struct Core {
     pub scheduler: Scheduler<Value>,
     /// Unfinished runs. Whoever removes a run from here ends it; nobody else may.
-    pub runs: HashMap<u64, Entry>,
+    pub runs: HashMap<u64, Entry, BuildHasherDefault<NumberHasher>>,
     pub spans: Spans,
     pub closed: bool,
 }
@@ -123,7 +124,7 @@ impl Engine {
         Self {
             core: Mutex::new(Core {
                 scheduler: Scheduler::new(),
-                runs: HashMap::new(),
+                runs: HashMap::default(),
                 spans: Spans::new(records),
                 closed: false,
             }),

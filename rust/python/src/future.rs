@@ -54,19 +54,18 @@ impl Run {
         let me = slf.get();
         // gather and wait suspend through callbacks of their own: inside a process those are
         // waits like any other, and may close a circle. A user's callback is not a wait.
-        let edge = if is_asyncio(&callback) {
-            wait_edge(slf)?
-        } else {
-            None
-        };
+        let asyncios = is_asyncio(&callback);
+        let edge = if asyncios { wait_edge(slf)? } else { None };
         let context = match context {
-            Some(context) => context,
-            None => copy_context(py)?,
+            // Its functions only pass on what has happened, in whichever context that is.
+            None if asyncios => None,
+            None => Some(copy_context(py)?),
+            given => given,
         };
         {
             let mut state = me.state();
             if !state.settled {
-                state.callbacks.add(callback.unbind(), Some(context), edge);
+                state.callbacks.add(callback.unbind(), context, edge);
                 return Ok(());
             }
         }
@@ -74,7 +73,7 @@ impl Run {
         let callback = Callback {
             function,
             future,
-            context: Some(context),
+            context,
         };
         Bridge::call_soon(me.bridge.bind(py), callback);
         Ok(())
@@ -150,8 +149,8 @@ fn is_asyncio(callback: &Bound<'_, PyAny>) -> bool {
         name.is_some_and(|name| name.eq(intern!(py, "asyncio.tasks")).unwrap_or(false))
     };
     // wait_for passes a partial of its function.
-    let inner = callback.getattr_opt(intern!(py, "func")).ok().flatten();
-    module(callback) || inner.is_some_and(|function| module(&function))
+    let inner = || callback.getattr_opt(intern!(py, "func")).ok().flatten();
+    module(callback) || inner().is_some_and(|function| module(&function))
 }
 
 /// asyncio's own Python code (gather, and `wait_for` before 3.12) cancels futures by the same

@@ -15,6 +15,8 @@ const GONE: Ticket = Ticket(0);
 #[derive(Default)]
 pub(crate) struct Line {
     places: VecDeque<(Place, Ticket)>,
+    /// The first number of each place, apart, so that a search touches little memory.
+    keys: VecDeque<u64>,
     gaps: usize,
 }
 
@@ -23,6 +25,7 @@ impl Line {
     pub(crate) fn join(&mut self, place: &Place, ticket: Ticket) -> bool {
         if self.places.back().is_none_or(|(last, _)| last < place) {
             self.places.push_back((place.clone(), ticket));
+            self.keys.push_back(place.seq());
             return true;
         }
         match self.find(place) {
@@ -36,6 +39,7 @@ impl Line {
             },
             Err(at) => {
                 self.places.insert(at, (place.clone(), ticket));
+                self.keys.insert(at, place.seq());
                 true
             }
         }
@@ -44,9 +48,9 @@ impl Line {
     /// Whether the run was in the line.
     pub(crate) fn leave(&mut self, place: &Place) -> bool {
         if self.places.front().is_some_and(|(first, _)| first == place) {
-            self.places.pop_front();
+            self.pop_front();
         } else if self.places.back().is_some_and(|(last, _)| last == place) {
-            self.places.pop_back();
+            self.pop_back();
         } else {
             let found = self.find(place).ok().and_then(|at| self.places.get_mut(at));
             let Some(entry) = found.filter(|entry| entry.1 != GONE) else {
@@ -68,7 +72,7 @@ impl Line {
             .front()
             .is_some_and(|&(_, ticket)| ticket == GONE)
         {
-            self.places.pop_front();
+            self.pop_front();
             self.gaps -= 1;
         }
         while self
@@ -76,11 +80,13 @@ impl Line {
             .back()
             .is_some_and(|&(_, ticket)| ticket == GONE)
         {
-            self.places.pop_back();
+            self.pop_back();
             self.gaps -= 1;
         }
         if self.gaps * 2 > self.places.len() {
             self.places.retain(|&(_, ticket)| ticket != GONE);
+            self.keys.clear();
+            self.keys.extend(self.places.iter().map(|(at, _)| at.seq()));
             self.gaps = 0;
         }
     }
@@ -97,7 +103,7 @@ impl Line {
         let from = if nobody {
             self.places.len()
         } else {
-            self.places.partition_point(|(known, _)| known <= place)
+            self.find(place).map_or_else(|at| at, |at| at + 1)
         };
         let tickets = self.places.range(from..).map(|(at, ticket)| (at, *ticket));
         tickets.filter(|&(_, ticket)| ticket != GONE)
@@ -114,7 +120,26 @@ impl Line {
     }
 
     fn find(&self, place: &Place) -> Result<usize, usize> {
-        self.places.binary_search_by(|(known, _)| known.cmp(place))
+        let key = place.seq();
+        let at = self.keys.partition_point(|&known| known < key);
+        match self.places.get(at) {
+            Some((known, _)) if known == place => Ok(at),
+            // What happens inside one run shares its number.
+            Some((known, _)) if known < place => {
+                self.places.binary_search_by(|(known, _)| known.cmp(place))
+            }
+            _ => Err(at),
+        }
+    }
+
+    fn pop_front(&mut self) {
+        self.places.pop_front();
+        self.keys.pop_front();
+    }
+
+    fn pop_back(&mut self) {
+        self.places.pop_back();
+        self.keys.pop_back();
     }
 }
 

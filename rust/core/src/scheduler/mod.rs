@@ -32,6 +32,7 @@ mod waits;
 mod walk;
 mod withdraw;
 
+pub use runs::NumberHasher;
 pub use types::{
     Accepted, Admission, Admitted, Cause, Doom, Effects, End, Entry, Input, Present, Ticket,
 };

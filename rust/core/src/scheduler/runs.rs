@@ -103,8 +103,8 @@ impl Run {
 }
 
 /// Spreads run numbers, which are consecutive and not chosen by anybody, over the table.
-#[derive(Default)]
-pub(crate) struct NumberHasher(u64);
+#[derive(Debug, Default)]
+pub struct NumberHasher(u64);
 
 impl Hasher for NumberHasher {
     fn finish(&self) -> u64 {
