@@ -3,16 +3,17 @@
 Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns.
 The classes hold no policy: what to say, where to commit and when to give up is decided by the
 Python modules that use them. All methods may be called from any thread unless they say so.
-
 Times are nanoseconds since the session began.
 """
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator
 from contextvars import Context, ContextVar
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 __all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
+
+_Call: TypeAlias = tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None]
 
 @final
 class Bridge:
@@ -137,6 +138,9 @@ class Run:
     def outputs(self) -> dict[str, Any]:
         """What it committed by path; or would have, after a `NotebookConflictError`."""
     @property
+    def unseen(self) -> bool:
+        """Whether it has failed and nobody has looked at how."""
+    @property
     def cancel_requested(self) -> bool:
         """Whether somebody asked for its end."""
     @property
@@ -257,17 +261,7 @@ class Lane:
     @property
     def queue(self) -> WorkQueue:
         """The queue."""
-    def take(
-        self,
-    ) -> (
-        tuple[
-            Callable[..., Any],
-            Run,
-            Any,
-            tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
-        ]
-        | None
-    ):
+    def take(self) -> tuple[Callable[..., Any], Run, Any, _Call | None] | None:
         """Wait for the next run and mark it running; the interpreter is free meanwhile.
 
         Returns:
@@ -289,7 +283,8 @@ class Engine:
         records: How many finished runs to remember.
 
     All methods raise `ForkedProcessError` in a forked child, and those that submit or write
-    raise `SessionClosedError` after `close`.
+    raise `SessionClosedError` after `close`, `PathShapeError` where a path would hold a value
+    and children.
     """
 
     def __new__(cls, hooks: object, current: ContextVar[Any], records: int) -> Engine: ...
@@ -307,14 +302,10 @@ class Engine:
         process: object,
         bridge: Bridge,
         queue: WorkQueue,
-        call: tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None] | None,
+        call: _Call | None,
         parent: Run | None,
     ) -> Run:
-        """Submit a run to worker threads, with a copy of the caller's context variables.
-
-        Raises:
-            PathShapeError: An output lies beneath a path that holds a value.
-        """
+        """Submit a run to worker threads, with a copy of the caller's context variables."""
     def admit(
         self,
         definition: Definition,
@@ -332,7 +323,21 @@ class Engine:
 
         Raises:
             DeadlockError: The parent waits for it, and it for the parent: it leaves no trace.
-            PathShapeError: An output lies beneath a path that holds a value.
+        """
+    def replace(
+        self,
+        old: Run,
+        definition: Definition,
+        process: object,
+        bridge: Bridge,
+        queue: WorkQueue | None,
+        call: _Call | None,
+    ) -> Run:
+        """Submit a run in place of an unfinished one, which the caller then cancels.
+
+        Who waits for the old run waits for the new one, whose place is the newest; the old one
+        commits nothing and fails nothing any more. If it has ended this is an ordinary submission,
+        with its errors. Without a queue the caller executes the run on the loop.
         """
     def begin(self, run: Run) -> dict[str, object] | None:
         """Start a ready run.
@@ -359,11 +364,7 @@ class Engine:
     def publish(self, run: Run, writes: dict[str, object]) -> int:
         """Commit values in the middle of a run; return their version (0 if it had ended)."""
     def put(self, path: str, value: object = None, *, remove: bool = False) -> int:
-        """Write or remove a path outside of any run; return the version.
-
-        Raises:
-            PathShapeError: The path would hold a value and children.
-        """
+        """Write or remove a path outside of any run; return the version."""
     def present(self, path: str) -> tuple[str, Any, int]:
         """What a path holds: ``(kind, value, version)``.
 

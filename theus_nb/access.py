@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import types
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.context import Branch
@@ -19,15 +20,20 @@ from theus_nb.errors import (
 from theus_nb.guard import PLAIN, guard_input, guard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from theus_nb._core import Run
+    from theus_nb._core import Engine, Run
     from theus_nb.process import Process
+
+    Publisher = Callable[["Access", dict[str, object]], None]
 
 current: Final[contextvars.ContextVar[Access | None]] = contextvars.ContextVar(
     "theus_nb.current", default=None
 )
 """The access of the process whose body we are in. Tasks and workers inherit it."""
+
+publishers: Final[weakref.WeakKeyDictionary[Engine, Publisher]] = weakref.WeakKeyDictionary()
+"""How each session publishes writes among which there are notebook variables."""
 
 _NOTHING: Final[Mapping[str, object]] = types.MappingProxyType({})
 
@@ -157,7 +163,10 @@ class Access:
         if self.violation is not None:
             raise self.violation
         writes = {path: guard_output(value) for path, value in self.writes.items()}
-        self.run.engine.publish(self.run, writes)
+        if self.process.layout.commits_on_loop:
+            publishers[self.run.engine](self, writes)
+        else:
+            self.run.engine.publish(self.run, writes)
         self.tell_parents(writes)
         if self.published is None:
             self.published = set()

@@ -203,7 +203,7 @@ class Endings:
             run.keep_outputs(writes)
             raise conflict
         if self.engine.finish(run, value, writes):
-            self._zone.bind(self.engine, run, writes, access.definitions or {})
+            self._zone.bind(self.engine, run.number, writes, access.definitions or {})
             access.tell_parents(writes)
 
     def commit_notebook_or_fail(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import Bridge, Lane, Run, WorkQueue
+from theus_nb.errors import ContractError
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +29,27 @@ def default_workers() -> int:
     common case in notebooks, so a small machine still gets a few.
     """
     return max(4, min(32, os.cpu_count() or 4))
+
+
+def check_workers(workers: object) -> int:
+    """Return a number of worker threads, or refuse it.
+
+    Raises:
+        ContractError: Not a whole number of at least 1.
+    """
+    if type(workers) is not int or workers < 1:
+        msg = f"workers is a number of threads, at least 1, not {workers!r}"
+        raise ContractError(msg)
+    return workers
+
+
+def resize(queue: WorkQueue, change: int) -> None:
+    """Let a queue have more threads, or fewer: idle ones leave now, busy ones after their run."""
+    # Not by setting the limit: it counts those that stand in for blocked threads as well, and
+    # these two ways of changing it also call on threads to come and go.
+    step = queue.block if change > 0 else queue.unblock
+    for _ in range(abs(change)):
+        step()
 
 
 def current_lane() -> Lane | None:

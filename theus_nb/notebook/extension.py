@@ -8,7 +8,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.lanes import release_bridge
+from theus_nb.notebook.background import Background
 from theus_nb.notebook.completion import make_matcher
+from theus_nb.notebook.config import TheusNb
 from theus_nb.notebook.forgotten import explain_forgotten_awaits
 from theus_nb.notebook.host import CellRecord, NotebookNamespace, kernel_loop
 from theus_nb.notebook.interrupt import SignalWakeup
@@ -41,8 +43,10 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
     with contextlib.ExitStack() as undo:
         session = _open_session(shell, undo)
         record = CellRecord(shell)
+        background = _watch_background(shell, session, undo)
         undo.callback(shorten_tracebacks(shell))
-        _register(shell, TheusMagics(shell, session, record), undo)
+        _register(shell, TheusMagics(shell, session, record, background), undo)
+        _append(shell.configurables, TheusNb(shell, session), undo)
         _append(shell.input_transformers_post, make_transformer(shell), undo)
         if shell.Completer is not None:
             _append(shell.Completer.custom_matchers, make_matcher(shell, session), undo)
@@ -82,6 +86,22 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
         _listen(shell, route.pre_run_cell, undo)
         session.output_route = route.capture
     return session
+
+
+def _watch_background(
+    shell: InteractiveShell, session: Session, undo: contextlib.ExitStack
+) -> Background:
+    """Have the failures of runs that outlive their cell shown in that cell."""
+    background = Background(shell, session)
+
+    def unwatch() -> None:
+        session.on_start = None
+
+    undo.callback(unwatch)
+    session.on_start = background.watch
+    _listen(shell, background.pre_run_cell, undo)
+    _listen(shell, background.post_run_cell, undo, "post_run_cell")
+    return background
 
 
 def _end(session: Session, shell: InteractiveShell) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.contract import Access, Contract, check_path
 from theus_nb.errors import ContractError, UndeclaredReadError
+from theus_nb.notebook.cell_context import CellContext
 from theus_nb.notebook.readable import is_own_name, is_readable
 from theus_nb.state import MISSING
 
@@ -162,14 +163,14 @@ class Workspace:
         self, scope: Scope, ctx: Context, vocabulary: Vocabulary, inputs: dict[str, object]
     ) -> None:
         self._scope = scope
-        self._ctx = ctx
+        self._ctx = CellContext(ctx, self._write_outputs)
         self._vocabulary = vocabulary
         self._inputs = inputs
         self.names: dict[str, object] = {
             **vocabulary,
             "__name__": "__main__",
             "__builtins__": builtins,
-            _RESERVED: ctx,
+            _RESERVED: self._ctx,
             **{a.local: inputs[a.path] for a in scope.contract.inputs},
         }
 
@@ -187,8 +188,8 @@ class Workspace:
         elif isinstance(error, NameError) and (real := self._explain(error)) is not None:
             raise real.with_traceback(traceback) from None
 
-    def _hand_over(self) -> None:
-        """Write outputs and definitions to the context.
+    def _write_outputs(self) -> None:
+        """Write what the names of the outputs are bound to.
 
         An output whose name is unbound is not written here: it may have been written through
         ``ctx``; the run fails if it was not.
@@ -197,6 +198,12 @@ class Workspace:
             value = self.names.get(access.local, MISSING)
             if value is not MISSING and not self._replaced(access.path, value):
                 self._ctx[access.path] = value
+                # The name counts from here on, even where it stays bound to the input.
+                self._inputs.pop(access.path, None)
+
+    def _hand_over(self) -> None:
+        """Write outputs and definitions to the context."""
+        self._write_outputs()
         definitions = self._definitions()
         if definitions:
             self._ctx.define(definitions)

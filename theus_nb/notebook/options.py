@@ -15,6 +15,8 @@ from theus_nb.notebook.namespace import check_locals
 from theus_nb.process import check_name
 
 if TYPE_CHECKING:
+    import argparse
+
     from IPython.core.magic_arguments import MagicArgumentParser
 
     from theus_nb.process import Lane
@@ -27,11 +29,13 @@ class Option(NamedTuple):
         flags: The ways to write it, the long one first.
         help: One line.
         choices: The values it takes; a list of paths or words if there are none.
+        is_flag: Whether it takes no value at all.
     """
 
     flags: tuple[str, ...]
     help: str
     choices: tuple[str, ...] = ()
+    is_flag: bool = False
 
     @property
     def attribute(self) -> str:
@@ -41,8 +45,10 @@ class Option(NamedTuple):
     @property
     def keywords(self) -> dict[str, Any]:
         """What the parser has to know."""
+        if self.is_flag:
+            return {"action": "store_true", "help": self.help}
         if self.choices:
-            return {"choices": self.choices, "default": self.choices[0], "help": self.help}
+            return {"choices": self.choices, "help": self.help}
         return {"action": "append", "metavar": "A,B", "help": self.help}
 
 
@@ -56,11 +62,16 @@ SIDE_EFFECTS: Final = Option(
 )
 LANE: Final = Option(
     ("--lane",),
-    "where code without await runs: the worker of all cells, or the loop",
+    "where code without await runs: the worker of all cells (the default), or the loop",
     ("cell", "loop"),
 )
+BACKGROUND: Final = Option(
+    ("--background", "-b"),
+    "go on at once: the cell's value is its run; %%theus wait and cancel take its name",
+    is_flag=True,
+)
 LISTS: Final = (INPUTS, OUTPUTS, SIDE_EFFECTS)
-OPTIONS: Final = (*LISTS, LANE)
+OPTIONS: Final = (*LISTS, LANE, BACKGROUND)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,17 +81,20 @@ class Options:
     Attributes:
         name: The name of the process.
         contract: What it declares; open if it declares neither inputs nor outputs.
-        lane: Where code without ``await`` runs.
+        lane: Where code without ``await`` runs; ``"auto"`` is the pool of workers.
+        background: Whether the kernel goes on while it runs.
     """
 
     name: str
     contract: Contract
     lane: Lane = "cell"
+    background: bool = False
 
     def line(self, contract: Contract | None = None) -> str:
         """Return the magic line for these options, perhaps with another contract."""
-        lane = "" if self.lane == "cell" else f" --lane {self.lane}"
-        return (contract or self.contract).magic_line(self.name) + lane
+        lane = " --lane loop" if self.lane == "loop" else ""
+        background = " --background" if self.background else ""
+        return (contract or self.contract).magic_line(self.name) + lane + background
 
 
 def parse_options(parser: MagicArgumentParser, text: str) -> Options:
@@ -111,7 +125,8 @@ def parse_options(parser: MagicArgumentParser, text: str) -> Options:
         changes: dict[str, Any] = {option.attribute: getattr(part, option.attribute)}
         contract = dataclasses.replace(contract, **changes)
     is_open = not contract.inputs and not contract.outputs
-    options = Options(found.name, dataclasses.replace(contract, is_open=is_open), found.lane)
+    contract = dataclasses.replace(contract, is_open=is_open)
+    options = Options(found.name, contract, _lane(found), found.background)
     check_locals(options.contract, options.line)
     return options
 
@@ -120,6 +135,20 @@ def empty_body(options: Options) -> ContractError:
     """Return the error for a cell that has a magic line and nothing below it."""
     msg = f"process {options.name!r} has no code; write it below the line\n{options.line()}"
     return ContractError(msg, process=options.name)
+
+
+def _lane(found: argparse.Namespace) -> Lane:
+    """Return the lane: background runs share the pool, so that none waits for another."""
+    if not found.background:
+        return found.lane or "cell"
+    if found.lane == "cell":
+        problem = (
+            "--background and --lane cell: a background run would keep the one worker of all "
+            "cells, and every later cell would wait for it. Without --lane it gets a worker of "
+            "the pool"
+        )
+        raise _refused(problem, found.name, example="--outputs table --background")
+    return found.lane or "auto"
 
 
 def _check_name(name: str | None) -> None:
@@ -162,8 +191,13 @@ def _words(text: str) -> list[str]:
     return list(lexer)
 
 
-def _refused(problem: str, name: str | None = None, path: str | None = None) -> ContractError:
+def _refused(
+    problem: str,
+    name: str | None = None,
+    path: str | None = None,
+    example: str = "--inputs domain.raw --outputs table",
+) -> ContractError:
     """Compose the error for a line that cannot stand, with one that can."""
-    example = f"%%theus_process {name or 'crunch'} --inputs domain.raw --outputs table"
+    example = f"%%theus_process {name or 'crunch'} {example}"
     msg = f"{problem}\nA correct line: {example}"
     return ContractError(msg, process=name, path=path)

@@ -55,7 +55,7 @@ pub struct Definition {
 
 /// What `define` returns; a process keeps it, and it goes with the process.
 #[pyclass(frozen, name = "Definition", module = "theus_nb._core")]
-pub struct Known(Arc<Definition>);
+pub struct Known(pub Arc<Definition>);
 
 pub struct Core {
     pub scheduler: Scheduler<Value>,
@@ -371,7 +371,7 @@ impl Engine {
 }
 
 impl Engine {
-    fn new_run<'py>(
+    pub fn new_run<'py>(
         slf: &Bound<'py, Self>,
         process: Py<PyAny>,
         bridge: Py<Bridge>,

@@ -103,6 +103,12 @@ impl Run {
         outputs.unwrap_or_else(|| PyDict::new(py).unbind())
     }
 
+    /// Whether it has failed and nobody has looked at how.
+    #[getter]
+    fn unseen(&self) -> bool {
+        self.state().unretrieved
+    }
+
     #[getter]
     fn cancel_requested(&self) -> bool {
         self.state().cancel.is_some()

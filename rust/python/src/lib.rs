@@ -3,7 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `engine` | one session: scheduler, unfinished runs, records, one lock |
-//! | `admit`, `finish`, `store`, `inspect` | what the engine's methods do: begin, end, look |
+//! | `admit`, `replace`, `finish`, `store`, `inspect` | what the engine's methods do: begin, end, look |
 //! | `run`, `handle`, `future` | one execution: its life, what users see, the future protocol |
 //! | `waiter`, `outcome`, `callbacks` | what awaiting it involves |
 //! | `versions` | between Python's dicts and the scheduler's versions |
@@ -28,6 +28,7 @@ mod here;
 mod inspect;
 mod outcome;
 mod queue;
+mod replace;
 mod run;
 mod store;
 mod versions;
