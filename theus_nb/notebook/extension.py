@@ -3,12 +3,11 @@
 # mypy: untyped-calls-exclude=IPython
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.lanes import release_bridge
 from theus_nb.notebook.background import Background
+from theus_nb.notebook.closing import CloseAtExit, end_session
 from theus_nb.notebook.completion import make_matcher
 from theus_nb.notebook.config import TheusNb
 from theus_nb.notebook.forgotten import explain_forgotten_awaits
@@ -64,7 +63,7 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
     if session is None:
         session = Session()
         undo.callback(set_current, None)
-        undo.callback(_end, session, shell)
+        undo.callback(end_session, session, lambda: kernel_loop(shell))
         set_current(session)
     present = session
 
@@ -102,30 +101,6 @@ def _watch_background(
     _listen(shell, background.pre_run_cell, undo)
     _listen(shell, background.post_run_cell, undo, "post_run_cell")
     return background
-
-
-def _end(session: Session, shell: InteractiveShell) -> None:
-    """Close the session; the loop carries the ends of cancelled runs and is released then."""
-    loop = kernel_loop(shell)
-    session.close()
-    if loop is None:
-        return
-    runs = session.runs.unfinished()
-    if not runs:
-        release_bridge(loop)
-        return
-
-    async def release_later() -> None:
-        await asyncio.gather(*runs, return_exceptions=True)
-        if current() is None:  # otherwise the extension was loaded again, and needs it
-            release_bridge(loop)
-
-    _endings.add(task := loop.create_task(release_later()))
-    task.add_done_callback(_endings.discard)
-
-
-_endings: Final[set[asyncio.Task[None]]] = set()
-"""asyncio holds tasks weakly."""
 
 
 def _register(shell: InteractiveShell, magics: TheusMagics, undo: contextlib.ExitStack) -> None:
@@ -189,6 +164,7 @@ def _adopt_loop(shell: InteractiveShell, session: Session, undo: contextlib.Exit
             adopted = True
             session.adopt_loop(loop)
             undo_later.callback(SignalWakeup(loop).close)
+            undo_later.callback(CloseAtExit(session, loop).forget)
 
     undo_later = undo.enter_context(contextlib.ExitStack())
     adopt()

@@ -94,11 +94,8 @@ def _unfinished_text(runs: list[Run]) -> str:
     return f"Unfinished: {listed}{more}; write, for example, %theus cancel {runs[0].name}"
 
 
-async def wait_for(runs: list[Run]) -> None:
+async def until_ended(runs: list[Run]) -> None:
     """Wait until runs have ended, however they end.
-
-    Raises:
-        InterruptedWait: The user interrupted the cell that waits.
 
     Cancellation: the wait ends, the runs go on.
     """
@@ -106,10 +103,19 @@ async def wait_for(runs: list[Run]) -> None:
     changed = asyncio.Event()
     for run in runs:
         run.watch(functools.partial(_tell, loop, changed))
+    while not all(run.has_ended for run in runs):
+        await changed.wait()
+        changed.clear()
+
+
+async def wait_for(runs: list[Run]) -> None:
+    """Do the same for ``%theus wait``.
+
+    Raises:
+        InterruptedWait: The user interrupted the cell that waits.
+    """
     try:
-        while not all(run.has_ended for run in runs):
-            await changed.wait()
-            changed.clear()
+        await until_ended(runs)
     except asyncio.CancelledError:
         if was_interrupted():
             raise InterruptedWait([run for run in runs if not run.has_ended]) from None
