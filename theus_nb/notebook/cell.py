@@ -14,6 +14,7 @@ from IPython.core.displayhook import DisplayHook
 from IPython.display import display
 
 from theus_nb.notebook.affinity import AffinityHint
+from theus_nb.notebook.cell_context import CellContext
 from theus_nb.notebook.names import Names, find_names
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from theus_nb.context import Context
-    from theus_nb.notebook.namespace import Scope, Vocabulary
+    from theus_nb.notebook.namespace import Scope, Vocabulary, Workspace
 
 _FUTURE: Final = sum(
     getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
@@ -181,14 +182,21 @@ def make_function(code: CellCode, scope: Scope) -> Callable[..., object]:
     """
 
     def run(ctx: Context, vocabulary: Vocabulary | None = None) -> object:
-        with AffinityHint(scope.process), scope.open(ctx, vocabulary) as names:
+        with AffinityHint(scope.process), _open(scope, ctx, vocabulary) as names:
             return code.run(names)
 
     async def run_async(ctx: Context, vocabulary: Vocabulary | None = None) -> object:
-        with scope.open(ctx, vocabulary) as names:
+        with _open(scope, ctx, vocabulary) as names:
             return await code.run_async(names)
 
     return _named(run_async if code.is_async else run, scope.process)
+
+
+def _open(scope: Scope, ctx: Context, vocabulary: Vocabulary | None) -> Workspace:
+    """Open the namespace of one run, in which ``ctx.commit()`` knows the names of outputs."""
+    workspace = scope.open(ctx, vocabulary)
+    workspace.names["ctx"] = CellContext(ctx, workspace.write_outputs)
+    return workspace
 
 
 def make_open_function(

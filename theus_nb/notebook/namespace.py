@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.contract import Access, Contract, check_path
 from theus_nb.errors import ContractError, UndeclaredReadError
-from theus_nb.notebook.cell_context import CellContext
 from theus_nb.notebook.readable import is_own_name, is_readable
 from theus_nb.state import MISSING
 
@@ -163,14 +162,14 @@ class Workspace:
         self, scope: Scope, ctx: Context, vocabulary: Vocabulary, inputs: dict[str, object]
     ) -> None:
         self._scope = scope
-        self._ctx = CellContext(ctx, self._write_outputs)
+        self._ctx = ctx
         self._vocabulary = vocabulary
         self._inputs = inputs
         self.names: dict[str, object] = {
             **vocabulary,
             "__name__": "__main__",
             "__builtins__": builtins,
-            _RESERVED: self._ctx,
+            _RESERVED: ctx,
             **{a.local: inputs[a.path] for a in scope.contract.inputs},
         }
 
@@ -188,7 +187,7 @@ class Workspace:
         elif isinstance(error, NameError) and (real := self._explain(error)) is not None:
             raise real.with_traceback(traceback) from None
 
-    def _write_outputs(self) -> None:
+    def write_outputs(self) -> None:
         """Write what the names of the outputs are bound to.
 
         An output whose name is unbound is not written here: it may have been written through
@@ -203,7 +202,7 @@ class Workspace:
 
     def _hand_over(self) -> None:
         """Write outputs and definitions to the context."""
-        self._write_outputs()
+        self.write_outputs()
         definitions = self._definitions()
         if definitions:
             self._ctx.define(definitions)
