@@ -15,6 +15,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from theus_nb.errors import SessionError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -90,7 +92,17 @@ class Background:
     # -- runs -----------------------------------------------------------------------------------
 
     def start(self, process: Process, arguments: tuple[object, ...]) -> Run:
-        """Start a background cell; an unfinished run of the same cell gives way to it."""
+        """Start a background cell; an unfinished run of the same cell gives way to it.
+
+        Raises:
+            SessionError: In terminal IPython, whose loop stands still between cells.
+        """
+        if not hasattr(self._shell, "kernel"):
+            msg = (
+                f"process {process.name!r}: --background needs an event loop that goes on when "
+                "the cell has ended, and terminal IPython has none. Leave it out, or use Jupyter"
+            )
+            raise SessionError(msg, process=process.name)
         before = self._session.background.get(process.name)
         if before is None or before.has_ended:
             run = self._session.start(process, *arguments)
