@@ -19,11 +19,13 @@ LINES = 10
 def test_every_line_of_a_thousand_runs_is_in_its_own_cell(kernel: Kernel) -> None:
     kernel.good(
         "from theus_nb import process\n"
+        # In one piece: print writes its parts one by one, and threads share the cell.
+        "def say(name, line): print(f'{name} {line}\\n', end='')\n"
         "@process\nasync def on_loop(ctx, name):\n"
         f"    for line in range({LINES}):\n"
-        "        print(name, line)\n        await asyncio.sleep(0)\n"
+        "        say(name, line)\n        await asyncio.sleep(0)\n"
         "@process\ndef in_worker(ctx, name):\n"
-        f"    for line in range({LINES}):\n        print(name, line)\n"
+        f"    for line in range({LINES}):\n        say(name, line)\n"
     )
     many = RUNS // CELLS
     cells = []
@@ -64,11 +66,19 @@ def look():
     import gc, os, threading
     gc.collect()
     memory = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return threading.active_count(), len(os.listdir("/proc/self/fd")), memory
+    links = []
+    for number in os.listdir("/proc/self/fd"):
+        try: links.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError: pass
+    # Without files: IPython's history thread opens and closes its journal as it pleases.
+    descriptors = sum(not link.startswith("/") for link in links)
+    return threading.active_count(), descriptors, memory
 """
 
 
-@pytest.mark.slow
+IN_POOL = "sum(t.name.startswith('theus worker') for t in threading.enumerate())"
+
+
 @pytest.mark.timeout(180)
 def test_ten_thousand_cancelled_runs_leave_nothing(bare_kernel: Kernel) -> None:
     bare_kernel.good("%load_ext theus_nb\nimport asyncio, threading" + LOOK)
@@ -87,15 +97,18 @@ def test_ten_thousand_cancelled_runs_leave_nothing(bare_kernel: Kernel) -> None:
         "    assert {type(e).__name__ for e in ended} == {'RunCancelledError'}, ended[:3]\n"
     )
     bare_kernel.good("await round(1_000)", timeout=60)  # the threads and caches there will be
+    threads = int(bare_kernel.value("theus.workers + threading.active_count() - " + IN_POOL))
     settled = (
-        "@process\ndef last(ctx): return None\n"
-        "await asyncio.gather(*(theus.run(last) for _ in range(100)))\nlook()"
+        "for _ in range(1_000):\n"  # given up threads come back, and those that stood in leave
+        f"    if threading.active_count() <= {threads}: break\n"
+        "    await asyncio.sleep(0.01)\n"
+        "look()"
     )
     before = ast.literal_eval(str(bare_kernel.good(settled).result))
     for _ in range(10):
         bare_kernel.good("await round(1_000)", timeout=60)
     after = ast.literal_eval(str(bare_kernel.good(settled).result))
-    assert after[0] <= before[0]
+    assert max(before[0], after[0]) <= threads
     assert after[1] <= before[1]
     assert after[2] - before[2] < 20e6
     assert bare_kernel.value("len(theus.runs.unfinished())") == "0"
