@@ -133,7 +133,8 @@ class Background:
         if error is None:
             return
         with _addressed(self._shell, cell.header):
-            self._shell.showtraceback((type(error), error, error.__traceback__))
+            # Nothing to be left out: before version 9 IPython expects a frame of its own on top.
+            self._shell.showtraceback((type(error), error, error.__traceback__), tb_offset=0)
 
 
 @contextlib.contextmanager
