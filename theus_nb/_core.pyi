@@ -6,7 +6,6 @@ what leads to event loops in ``_core_loops.pyi``,
 worker threads in ``_core_lanes.pyi``.
 The classes hold no policy: what to say, where to commit and when to give up is decided by the
 Python modules that use them. All methods may be called from any thread unless they say so.
-
 Times are nanoseconds since the session began.
 """
 
@@ -93,6 +92,9 @@ class Run:
     @property
     def outputs(self) -> dict[str, Any]:
         """What it committed by path; or would have, after a `NotebookConflictError`."""
+    @property
+    def unseen(self) -> bool:
+        """Whether it has failed and nobody has looked at how."""
     @property
     def cancel_requested(self) -> bool:
         """Whether somebody asked for its end."""
@@ -196,7 +198,8 @@ class Engine:
         records: How many finished runs to remember.
 
     All methods raise `ForkedProcessError` in a forked child, and those that submit or write
-    raise `SessionClosedError` after `close`.
+    raise `SessionClosedError` after `close`, `PathShapeError` where a path would hold a value
+    and children.
     """
 
     def __new__(
@@ -226,11 +229,7 @@ class Engine:
         call: object,
         parent: Access | None,
     ) -> Run:
-        """Submit a run to worker threads, with a copy of the caller's context variables.
-
-        Raises:
-            PathShapeError: An output lies beneath a path that holds a value.
-        """
+        """Submit a run to worker threads, with a copy of the caller's context variables."""
     def admit(
         self,
         definition: Definition,
@@ -249,7 +248,21 @@ class Engine:
 
         Raises:
             DeadlockError: The parent waits for it, and it for the parent: it leaves no trace.
-            PathShapeError: An output lies beneath a path that holds a value.
+        """
+    def replace(
+        self,
+        old: Run,
+        definition: Definition,
+        process: object,
+        bridge: Bridge,
+        queue: WorkQueue | None,
+        call: object,
+    ) -> Run:
+        """Submit a run in place of an unfinished one, which the caller then cancels.
+
+        Who waits for the old run waits for the new one, whose place is the newest; the old one
+        commits nothing and fails nothing any more. If it has ended this is an ordinary submission,
+        with its errors. Without a queue the caller executes the run on the loop.
         """
     def begin(self, run: Run, parent: Access | None) -> Access:
         """Start a ready run.
@@ -298,11 +311,7 @@ class Engine:
     def publish(self, run: Run, writes: dict[str, object]) -> int:
         """Commit values in the middle of a run; return their version (0 if it had ended)."""
     def put(self, path: str, value: object = None, *, remove: bool = False) -> int:
-        """Write or remove a path outside of any run; return the version.
-
-        Raises:
-            PathShapeError: The path would hold a value and children.
-        """
+        """Write or remove a path outside of any run; return the version."""
     def present(self, path: str) -> tuple[str, Any, int]:
         """What a path holds: ``(kind, value, version)``.
 

@@ -1,6 +1,6 @@
 """The part of ``theus_nb._core`` that bodies use. A stub: there is no such module."""
 
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, final
 
 from theus_nb._core import Run
@@ -45,6 +45,8 @@ class Access:
 
     violation: BaseException | None
     """The first breach of the contract: it fails the run, even if the body swallows it."""
+    hand_over: Callable[[], None] | None
+    """Called before anything is published: a cell writes what its names are bound to then."""
     ended: bool
     """Whether the body is over. It may be so before its run has ended."""
     def finish(self, value: object) -> bool:

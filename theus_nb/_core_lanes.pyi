@@ -17,8 +17,11 @@ class WorkQueue:
     """
 
     def __new__(cls, name: str, limit: int, spawn: Callable[[WorkQueue], None]) -> WorkQueue: ...
-    workers: int
-    """How many threads there may be as long as none of them blocks."""
+    @property
+    def workers(self) -> int:
+        """How many threads there may be as long as none of them blocks."""
+    def resize(self, workers: int) -> None:
+        """Change that number at once: idle threads leave, busy ones after their run."""
     @property
     def limit(self) -> int:
         """How many there may be now."""

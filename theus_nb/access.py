@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import keyword
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import Access, Branch
@@ -24,15 +25,20 @@ from theus_nb.errors import (
 from theus_nb.guard import PLAIN, guard_input, guard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from theus_nb._core import Engine, Run
     from theus_nb.process import Process
+
+    Publisher = Callable[["Access", dict[str, object]], None]
 
 current: Final[contextvars.ContextVar[Access | None]] = contextvars.ContextVar(
     "theus_nb.current", default=None
 )
 """The access of the process whose body we are in. Tasks and workers inherit it."""
+
+publishers: Final[weakref.WeakKeyDictionary[Engine, Publisher]] = weakref.WeakKeyDictionary()
+"""How each session publishes writes among which there are notebook variables."""
 
 
 # -- reading and writing ---------------------------------------------------------------------------
@@ -162,8 +168,13 @@ def publish(access: Access) -> Published:
         raise _over(access)
     if access.violation is not None:
         raise access.violation
+    if access.hand_over is not None:
+        access.hand_over()
     writes = {path: guard_output(value) for path, value in access.writes.items()}
-    access.run.engine.publish(access.run, writes)
+    if access.process.layout.commits_on_loop:
+        publishers[access.run.engine](access, writes)
+    else:
+        access.run.engine.publish(access.run, writes)
     tell_parents(access, writes)
     access.published.update(writes)
     # The run goes on seeing what it published, but does not write it once more at its end.

@@ -220,7 +220,7 @@ class Endings:
             run.keep_outputs(writes)
             raise conflict
         if self.engine.finish(run, value, writes):
-            self._zone.bind(self.engine, run, writes, access.definitions)
+            self._zone.bind(self.engine, run.number, writes, access.definitions)
             tell_parents(access, writes)
 
     def commit_notebook_or_fail(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from theus_nb._core import Access, Bridge, Lane, Run, WorkQueue
+from theus_nb.errors import ContractError
 
 Call = tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None]
 """Arguments after the context, by position and by name, and what to call before the body."""
@@ -26,6 +27,18 @@ def default_workers() -> int:
     common case in notebooks, so a small machine still gets a few.
     """
     return max(4, min(32, os.cpu_count() or 4))
+
+
+def check_workers(workers: object) -> int:
+    """Return a number of worker threads, or refuse it.
+
+    Raises:
+        ContractError: Not a whole number of at least 1.
+    """
+    if type(workers) is not int or workers < 1:
+        msg = f"workers is a number of threads, at least 1, not {workers!r}"
+        raise ContractError(msg)
+    return workers
 
 
 def current_lane() -> Lane | None:

@@ -99,16 +99,16 @@ class NotebookZone:
     def bind(
         self,
         engine: Engine,
-        run: Run,
+        version: int,
         writes: Mapping[str, object],
         definitions: Mapping[str, object],
     ) -> None:
-        """Bind what a committed run wrote, unless a later run's version stands already."""
+        """Bind what a commit wrote, unless a version other than the commit's stands already."""
         if self.namespace is None:
             return
         values = dict(definitions)
         for path, value in writes.items():
-            if path.startswith(_PREFIX) and engine.present(path)[2] == run.number:
+            if path.startswith(_PREFIX) and engine.present(path)[2] == version:
                 name = path.removeprefix(_PREFIX)
                 values[name] = value
                 self._seen[name] = value

@@ -7,14 +7,17 @@ import atexit
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
+from theus_nb.access import publishers
 from theus_nb.decorator import find
 from theus_nb.dispatcher import Dispatcher
 from theus_nb.errors import ContractError
-from theus_nb.lanes import default_workers, release_bridge
+from theus_nb.lanes import check_workers, default_workers, release_bridge
 from theus_nb.notebook_zone import Namespace, NotebookZone
 from theus_nb.process import Process
+from theus_nb.publishing import NotebookPublisher
 from theus_nb.registry import Registry
 from theus_nb.registry import default as default_registry
+from theus_nb.replacing import replace
 from theus_nb.run import Runs
 from theus_nb.state import State
 from theus_nb.stopper import GRACE
@@ -48,22 +51,23 @@ class Session:
     """
 
     def __init__(self, *, workers: int | None = None, grace: float = GRACE) -> None:
-        if workers is not None and not (type(workers) is int and workers >= 1):
-            msg = f"workers is a number of threads, at least 1, not {workers!r}"
-            raise ContractError(msg)
         if not (type(grace) in (int, float) and grace >= 0):
             msg = f"grace is a number of seconds, 0 or more, not {grace!r}"
             raise ContractError(msg)
+        self._workers = default_workers() if workers is None else check_workers(workers)
         self.registry = Registry(default_registry)
         self._zone = NotebookZone()
-        self._dispatcher = Dispatcher(
-            workers or default_workers(), self._zone, self.registry, grace
-        )
+        self._dispatcher = Dispatcher(self._workers, self._zone, self.registry, grace)
         # Not a method that forwards: a second coroutine would cost each run more than admission.
         self.run = self._dispatcher.run
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
         self._closed = False
+        publishers[self._dispatcher.engine] = NotebookPublisher(self._dispatcher)
+        # Called with every run that `start` submitted; set by the notebook package.
+        self.on_start: Callable[[Run], None] | None = None
+        # The latest run of each background cell, by the name of its process.
+        self.background: dict[str, Run] = {}
         # Weakly, so that a session nobody holds can go before the interpreter does.
         reference = weakref.ref(self)
         self._at_exit = _close_if_alive(reference)
@@ -98,9 +102,44 @@ class Session:
         """
         if type(process) is not Process:
             process = self.find(process)
-        if not process.on_loop:
-            return self._dispatcher.submit(process, args, kwargs)
-        return self._dispatcher.start(process, args, kwargs)
+        if process.on_loop:
+            run = self._dispatcher.start(process, args, kwargs)
+        else:
+            run = self._dispatcher.submit(process, args, kwargs)
+        if self.on_start is not None:
+            self.on_start(run)
+        return run
+
+    def replace(self, old: Run, process: object, /, *args: Any, **kwargs: Any) -> Run:  # noqa: ANN401
+        """Submit a process in place of an unfinished run, which is cancelled.
+
+        Runs that wait for what the old run would have written wait for the new one instead. The
+        new run is the newest in the order and reads the newest values; the old one commits
+        nothing and fails nothing any more, what it has published stays. If the old run has ended,
+        this is `start`.
+
+        Args:
+            old: The run whose place is taken.
+            process: A process, its name, or a function decorated by the ``theus`` package.
+            *args: Passed to the function after its context.
+            **kwargs: Likewise.
+
+        Returns:
+            The new run.
+
+        Raises:
+            UnknownProcessError: No process has this name.
+            SessionError: No event loop is running, here or in the notebook.
+
+        Cancellation: the old run is cancelled as by ``old.cancel()``.
+
+        Example:
+            >>> run = theus.replace(run, poll)                 # doctest: +SKIP
+        """
+        fresh = replace(self._dispatcher, old, self.find(process), args, kwargs)
+        if self.on_start is not None:
+            self.on_start(fresh)
+        return fresh
 
     def run_sync(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Run a process from synchronous code and block until it has ended.
@@ -170,6 +209,16 @@ class Session:
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make a loop the one that work from other threads is posted to. On its own thread."""
         self._dispatcher.adopt_loop(loop)
+
+    @property
+    def workers(self) -> int:
+        """Threads for sync processes. Another number holds at once; busy threads finish first."""
+        return self._workers
+
+    @workers.setter
+    def workers(self, workers: int) -> None:
+        self._workers = check_workers(workers)
+        self._dispatcher.lanes.pool.resize(workers)
 
     def sync_notebook(self) -> None:
         """Take notice of variables that plain cells have rebound or deleted."""

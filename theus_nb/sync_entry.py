@@ -6,9 +6,10 @@ import asyncio
 import contextvars
 import functools
 import logging
+import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from theus_nb.access import current
 from theus_nb.admitted import run_of
@@ -18,13 +19,16 @@ from theus_nb.lanes import current_lane
 from theus_nb.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import types
+    from collections.abc import Callable, Coroutine
 
     from theus_nb._core import Lane
     from theus_nb.dispatcher import Dispatcher
     from theus_nb.lanes import Call
     from theus_nb.process import Process
     from theus_nb.session import Session
+
+_T = TypeVar("_T")
 
 _STEP = 0.2
 """Seconds between looks at interrupts while a thread blocks."""
@@ -175,13 +179,66 @@ def _reenter(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:  # noqa: ANN401 - the function's own value
-    """Pump the running loop from inside one of its callbacks until the run has ended."""
-    if getattr(_pumping, "active", False):
-        msg = (
-            f"run_sync({process.name!r}) while another run_sync is pumping the event loop: "
-            f"write 'await theus.run({process.name!r})'"
+    name = f"theus.run({process.name!r})"
+    try:
+        return _pump(
+            loop, session.run(process, *args, **kwargs), f"run_sync({process.name!r})", name
         )
-        raise SyncEntryError(msg, process=process.name)
+    except SyncEntryError as error:
+        error.process = process.name
+        raise
+
+
+def pump(coroutine: Coroutine[Any, Any, _T], what: str) -> _T:
+    """Run a coroutine to its end from synchronous code, on this thread's running loop if any.
+
+    Args:
+        coroutine: What to run.
+        what: What the user wrote, for messages.
+
+    Raises:
+        SyncEntryError: The running loop cannot be entered now, or never.
+
+    Cancellation: an interrupt cancels the coroutine, and is raised when that has ended.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    return asyncio.run(coroutine) if loop is None else _pump(loop, coroutine, what, "it")
+
+
+def _pump(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, _T], what: str, awaited: str
+) -> _T:
+    """Pump the running loop from inside one of its callbacks until a coroutine has ended."""
+    try:
+        _prepare(loop, what, awaited)
+    except SyncEntryError:
+        coroutine.close()
+        raise
+    _pumping.active = True
+    task = loop.create_task(coroutine)
+    interrupt = Interrupt(task)
+    try:
+        with interrupt:
+            return loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        if interrupt.arrived:
+            raise KeyboardInterrupt from None
+        raise
+    except BaseException:
+        task.cancel()  # whatever left the pump left the task behind: it would go on unseen
+        raise
+    finally:
+        _pumping.active = False
+
+
+def _prepare(loop: asyncio.AbstractEventLoop, what: str, awaited: str) -> None:
+    """Make a loop one that can be entered again, or say why it cannot be."""
+    if getattr(_pumping, "active", False):
+        msg = f"{what} while another run_sync is pumping the event loop: write 'await {awaited}'"
+        raise SyncEntryError(msg)
     import nest_asyncio2  # noqa: PLC0415 - applied at the first such call only: it cannot be undone
 
     try:
@@ -189,16 +246,43 @@ def _reenter(
         _say_once()
     except ValueError as error:
         msg = (
-            f"run_sync({process.name!r}): the running loop ({type(loop).__module__}) cannot be "
-            f"entered a second time; write 'await theus.run({process.name!r})'"
+            f"{what}: the running loop ({type(loop).__module__}) cannot be entered a second "
+            f"time; write 'await {awaited}'"
         )
-        raise SyncEntryError(msg, process=process.name) from error
-    _pumping.active = True
-    task = loop.create_task(session.run(process, *args, **kwargs))
-    try:
-        return loop.run_until_complete(task)
-    except BaseException:
-        task.cancel()  # an interrupt leaves the pump, not the task: it would go on unseen
-        raise
-    finally:
-        _pumping.active = False
+        raise SyncEntryError(msg) from error
+
+
+class Interrupt:
+    """While it is entered, Ctrl-C cancels a task, as `asyncio.Runner` does.
+
+    A `KeyboardInterrupt` would be raised wherever the loop happens to be, in anybody's callback,
+    and leave that half done. The second one is raised all the same, for a task that will not end.
+
+    Args:
+        task: The task. Nothing happens off the main thread, or where the user handles signals.
+    """
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self._before: Any = None
+        self.arrived = False
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        before = signal.getsignal(signal.SIGINT)
+        # The kernel's own would cancel the cell, which cannot notice before the pump has ended.
+        kernel = str(getattr(before, "__module__", "")).startswith("ipykernel")
+        if kernel or before is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._handle)
+
+    def __exit__(self, *_exc_info: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _handle(self, number: int, frame: types.FrameType | None) -> None:
+        if self.arrived or self._task.done():
+            signal.default_int_handler(number, frame)
+        self.arrived = True
+        self._task.cancel()
+        self._task.get_loop().call_soon_threadsafe(lambda: None)  # it may sleep in its selector

@@ -112,15 +112,49 @@ class Kernel:
         self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
 
-    def send(self, code: str, **options: bool) -> Cell:
-        """Send an execute request and do not wait for anything."""
-        message_id = self._client.execute(code, allow_stdin=False, **options)
-        cell = self._cells[message_id] = Cell(message_id)
+    def send(self, code: str, *, subshell: str | None = None, **options: bool) -> Cell:
+        """Send an execute request, perhaps to a subshell, and do not wait for anything."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+            **options,
+        }
+        message = self._client.session.msg("execute_request", content)
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
+        cell = self._cells[message["header"]["msg_id"]] = Cell(message["header"]["msg_id"])
+        self._client.shell_channel.send(message)
         return cell
 
-    def run(self, code: str, *, timeout: float = 20, **options: bool) -> Cell:
+    def open_subshell(self) -> str:
+        """Have the kernel make a subshell; return its identifier."""
+        message = self._client.session.msg("create_subshell_request", {})
+        self._client.control_channel.send(message)
+        while True:
+            reply: Message = self._client.get_control_msg(timeout=20)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                return str(reply["content"]["subshell_id"])
+
+    def answer(self, text: str, timeout: float = 20) -> str:
+        """Answer the next `input()` of the kernel; return its prompt."""
+        request: Message = self._client.get_stdin_msg(timeout=timeout)
+        self._client.input(text)
+        return str(request["content"]["prompt"])
+
+    def restart(self) -> None:
+        """Restart the kernel, whatever it is doing."""
+        self._manager.restart_kernel()
+        self._client.wait_for_ready(timeout=60)
+
+    def run(
+        self, code: str, *, timeout: float = 20, subshell: str | None = None, **options: bool
+    ) -> Cell:
         """Execute a cell and return it when it has ended."""
-        return self.wait(self.send(code, **options), timeout)
+        return self.wait(self.send(code, subshell=subshell, **options), timeout)
 
     def good(self, code: str, *, timeout: float = 20) -> Cell:
         """Execute a cell that must succeed."""
@@ -167,6 +201,10 @@ class Kernel:
             reply: Message = self._client.get_shell_msg(timeout=timeout)
             if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 return dict(reply["content"])
+
+    def notify(self, kind: str, content: dict[str, Any]) -> None:
+        """Send a message that has no reply on the shell channel."""
+        self._client.shell_channel.send(self._client.session.msg(kind, content))
 
     def complete(self, code: str) -> list[str]:
         """Return the completions at the end of some code."""

@@ -20,7 +20,10 @@ def _notebook(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("%%theus_process crunch --", ["--inputs", "--outputs", "--side-effects", "--lane"]),
+        (
+            "%%theus_process crunch --",
+            ["--inputs", "--outputs", "--side-effects", "--lane", "--background"],
+        ),
         ("%%theus_process crunch --o", ["--outputs"]),
         ("%%theus_process crunch --outputs table --in", ["--inputs"]),
         ("%%theus_process crunch --inputs ta", ["table", "tall"]),
@@ -31,7 +34,7 @@ def _notebook(kernel: Kernel) -> None:
         ("%%theus_process crunch --lane l", ["loop"]),
         ("%%theus_process cr", ["crunch"]),
         ("%theus st", ["status"]),
-        ("%theus ", ["status", "accept", "help"]),
+        ("%theus ", ["status", "wait", "cancel", "accept", "help"]),
     ],
 )
 def test_completion_in_the_magic_line(kernel: Kernel, typed: str, offered: list[str]) -> None:
@@ -65,3 +68,12 @@ def test_help_of_the_line_magic(kernel: Kernel) -> None:
     text = kernel.good("%theus help").stdout
     for word in ("%theus status", "%theus accept PATH", "%%theus_process?"):
         assert word in text
+
+
+def test_unfinished_runs_are_offered_to_wait_for_and_to_cancel(kernel: Kernel) -> None:
+    cell = kernel.good("%%theus_process offered -b\nimport asyncio; await asyncio.sleep(60)")
+    run = kernel.value(f"Out[{cell.count}].id").strip("'")
+    assert kernel.complete("%theus wait ") == ["offered", run]
+    assert kernel.complete("%theus cancel ") == ["offered", run, "all"]
+    kernel.good("%theus cancel all")
+    assert "offered" not in kernel.complete("%theus cancel ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.kernel.driver import Cell, Kernel
+
+
+LIMIT = 3
+"""Far above what it takes (below half a second), and far below what is interrupted."""
 
 
 def interrupted(kernel: Kernel, code: str) -> tuple[Cell, float]:
@@ -39,7 +44,7 @@ def test_interrupt_of_a_process_cell(kernel: Kernel, body: str) -> None:
     assert cell.status == "error"
     assert "process 'stuck' was interrupted; the kernel is ready" in cell.traceback
     assert len(cell.traceback.splitlines()) == 1
-    assert seconds < 3
+    assert seconds < LIMIT
     assert kernel.value("1 + 1") == "2"
     assert kernel.value("'n' in globals()") == "False"
 
@@ -56,19 +61,117 @@ def test_interrupt_where_the_cell_cannot_await(kernel: Kernel, body: str) -> Non
     )
     kernel.good("gate.set()")
     assert cell.traceback.strip() == "process 'pumped' was interrupted; the kernel is ready"
-    assert seconds < 2
+    assert seconds < LIMIT
     assert kernel.value("list(theus.runs)[-1].status in ('cancelled', 'abandoned')") == "True"
 
 
-def test_interrupt_of_a_plain_cell_that_awaits_a_run(kernel: Kernel) -> None:
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "await theus.run(endless)",
+        "await theus.run(blocked)",
+        "await asyncio.gather(theus.run(endless), theus.run(blocked))",
+        "theus.run_sync(endless)",
+        "theus.run_sync(blocked)",
+        "await asyncio.sleep(0)\ntheus.run_sync(endless)",
+    ],
+)
+def test_interrupt_of_a_plain_cell_that_waits_for_a_run(kernel: Kernel, cell: str) -> None:
     kernel.good(
         "from theus_nb import process\n"
-        "@process\nasync def endless(ctx):\n    print('ready')\n    await asyncio.sleep(30)"
+        "gate = threading.Event()\n"
+        "@process\nasync def endless(ctx): print('ready', flush=True); await asyncio.sleep(30)\n"
+        "@process\ndef blocked(ctx): print('ready', flush=True); gate.wait(30)"
     )
-    cell, seconds = interrupted(kernel, "await theus.run(endless)")
-    assert cell.status == "error"
-    assert seconds < 1
+    ended, seconds = interrupted(kernel, cell)
+    kernel.good("gate.set()")
+    assert re.fullmatch(
+        r"process '(endless|blocked)' was interrupted; the kernel is ready", ended.traceback.strip()
+    )
+    assert seconds < LIMIT
+    assert kernel.value("list(theus.runs)[-1].status in ('cancelled', 'abandoned')") == "True"
     assert kernel.value("1 + 1") == "2"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["while not stop.is_set(): pass", "stop.wait(30)", "sum(iter(stop.is_set, True))"],
+    ids=["pure Python", "C that lets the interpreter go", "C that calls Python"],
+)
+def test_interrupt_gives_up_on_a_thread(kernel: Kernel, body: str) -> None:
+    kernel.good("stop = threading.Event()")
+    cell, seconds = interrupted(
+        kernel, f"%%theus_process thread -i stop -o n\nprint('ready', flush=True)\n{body}\nn = 1"
+    )
+    assert "process 'thread' was interrupted; the kernel is ready" in cell.traceback
+    assert seconds < LIMIT
+    # The lane of the cells has another thread already.
+    assert kernel.good("%%theus_process next -o m\nm = 1\nm").result == "1"
+    kernel.good("stop.set()")
+    assert kernel.value("'n' in globals()") == "False"
+
+
+def test_background_runs_are_untouched(kernel: Kernel) -> None:
+    kernel.good("gate = threading.Event()")
+    for number, wait in enumerate(["await asyncio.to_thread(gate.wait, 20)", "gate.wait(20)"]):
+        kernel.good(
+            f"%%theus_process behind{number} -i gate -o x{number} -b\n{wait}\nx{number} = 1"
+        )
+    for waiting in ("await asyncio.sleep(30)", "%theus wait"):
+        cell, seconds = interrupted(kernel, f"print('ready', flush=True)\n{waiting}")
+        assert cell.status == "error"
+        assert seconds < LIMIT
+    for top in ("%%time\n", ""):
+        cell, seconds = interrupted(
+            kernel, f"{top}%%theus_process front -o x\nprint('ready')\nawait asyncio.sleep(30)"
+        )
+        assert seconds < LIMIT
+    kernel.good("gate.set()\n%theus wait behind0 behind1")
+    assert kernel.value("x0, x1") == "(1, 1)"
+
+
+def test_interrupt_of_the_wait_is_one_line(kernel: Kernel) -> None:
+    kernel.good("gate = threading.Event()")
+    kernel.good("%%theus_process held -i gate -b\ngate.wait(20)")
+    for top in ("", "%%time\n"):
+        cell, seconds = interrupted(kernel, f"{top}print('ready', flush=True)\n%theus wait held")
+        assert re.fullmatch(
+            r"the wait was interrupted; r\d+ 'held' goes on: %theus cancel all ends what runs",
+            cell.traceback.strip(),
+        )
+        assert seconds < LIMIT
+    kernel.good("gate.set()\n%theus wait held")
+
+
+def test_interrupt_of_a_pump_does_not_strike_other_callbacks(kernel: Kernel) -> None:
+    # A KeyboardInterrupt in the middle of the loop would hit this one, which never rests.
+    kernel.good(
+        "from theus_nb import process\n"
+        "hits = []\nspinning = True\n"
+        "def spin():\n"
+        "    try:\n        for _ in range(2000): pass\n"
+        "    except BaseException as error: hits.append(error)\n"
+        "    if spinning: asyncio.get_running_loop().call_soon(spin)\n"
+        "spin()\n"
+        "@process\nasync def endless(ctx): print('ready', flush=True); await asyncio.sleep(30)"
+    )
+    try:
+        for _ in range(5):
+            cell, _seconds = interrupted(kernel, "theus.run_sync(endless)")
+            assert "'endless' was interrupted" in cell.traceback
+        assert kernel.value("hits") == "[]"
+    finally:
+        kernel.good("spinning = False")
+
+
+def test_interrupt_leaves_the_handler_that_it_found(kernel: Kernel) -> None:
+    kernel.good(
+        "from theus_nb import process\nimport signal\n"
+        "@process\nasync def endless(ctx): print('ready', flush=True); await asyncio.sleep(30)"
+    )
+    before = kernel.value("signal.getsignal(signal.SIGINT)")
+    interrupted(kernel, "theus.run_sync(endless)")
+    assert kernel.value("signal.getsignal(signal.SIGINT)") == before
 
 
 def test_cells_queued_behind_an_interrupted_one_are_aborted(kernel: Kernel) -> None:

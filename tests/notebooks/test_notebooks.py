@@ -13,13 +13,13 @@ import papermill
 import pytest
 from papermill.exceptions import PapermillExecutionError
 
-from tests.notebooks.story import NOTEBOOKS, Story
+from tests.notebooks.story import FOLDER, NOTEBOOKS, Story
 from tools import demo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUICKSTART, HYBRID = NOTEBOOKS
+QUICKSTART, HYBRID = FOLDER / "01_quickstart.ipynb", FOLDER / "02_hybrid_workflow.ipynb"
 SEED_EXAMPLE = Path(__file__).with_name("seed_example.txt")
 
 pytestmark = pytest.mark.timeout(120)

@@ -7,10 +7,14 @@ import __future__
 import ast
 import dataclasses
 import inspect
+import itertools
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from IPython.core.displayhook import DisplayHook
+from IPython.display import display
 
+from theus_nb.access import current
 from theus_nb.notebook.affinity import AffinityHint
 from theus_nb.notebook.names import Names, find_names
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from theus_nb.context import Context
-    from theus_nb.notebook.namespace import Scope, Vocabulary
+    from theus_nb.notebook.namespace import Scope, Vocabulary, Workspace
 
 _FUTURE: Final = sum(
     getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
@@ -36,7 +40,8 @@ class CellCode:
     Attributes:
         source: The body as the user wrote it.
         filename: Under which tracebacks, the debugger and `inspect.getsource` find it.
-        parts: The statements, then the trailing expression; either may be missing.
+        parts: The statements, then the trailing expression; either may be missing. Where every
+            expression is shown there are more of both, in their order.
         names: The global names that it reads and binds.
     """
 
@@ -54,6 +59,7 @@ class CellCode:
         """Run a body without top-level ``await``; return the value to display."""
         value = None
         for part in self.parts:
+            _show(value)
             value = eval(part, names)  # noqa: S307 - the user's code is what we are here for
         return value
 
@@ -61,10 +67,17 @@ class CellCode:
         """Run a body with top-level ``await``; return the value to display."""
         value = None
         for part in self.parts:
+            _show(value)
             value = eval(part, names)  # noqa: S307 - the user's code is what we are here for
             if part.co_flags & inspect.CO_COROUTINE:
                 value = await value
         return value
+
+
+def _show(value: object) -> None:
+    """Display the value of an expression that is not the last one of its cell."""
+    if value is not None:
+        display(value)
 
 
 def compile_cell(shell: InteractiveShell, raw_cell: str, number: int, body: str) -> CellCode:
@@ -95,7 +108,7 @@ def compile_cell(shell: InteractiveShell, raw_cell: str, number: int, body: str)
     tree = compile(source, filename, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
     tree = shell.transform_ast(tree)
     names = find_names(ast.unparse(tree) if shell.ast_transformers else source, filename)
-    parts = _compile_parts(tree, filename, flags, shown=_shows_value(shell, body))
+    parts = _compile_parts(tree.body, filename, flags, _interactivity(shell, body))
     return CellCode(body, filename, parts, names)
 
 
@@ -107,30 +120,54 @@ def _lines_above(raw_cell: str, body: str) -> list[str]:
     return raw_cell.splitlines()[:1]
 
 
-def _shows_value(shell: InteractiveShell, body: str) -> bool:
-    """Tell whether the trailing expression is to be displayed: not after a trailing ``;``."""
-    if shell.ast_node_interactivity == "none":
-        return False
-    return not DisplayHook.semicolon_at_end_of_expression(body)
+def _interactivity(shell: InteractiveShell, body: str) -> str:
+    """Return which expressions are to be shown, as IPython's option says: none after ``;``."""
+    if DisplayHook.semicolon_at_end_of_expression(body):
+        return "none"
+    return str(shell.ast_node_interactivity)
 
 
 def _compile_parts(
-    tree: ast.Module, filename: str, flags: int, *, shown: bool
+    statements: list[ast.stmt], filename: str, flags: int, interactivity: str
 ) -> tuple[types.CodeType, ...]:
-    """Compile statements and trailing expression apart, so that the latter has a value."""
-    statements = tree.body
-    last = None
-    if shown and statements and isinstance(statements[-1], ast.Expr):
-        last = ast.Expression(statements[-1].value)
-        statements = statements[:-1]
-    parts = []
-    if statements:
-        module = ast.Module(statements, type_ignores=[])
-        parts.append(compile(module, filename, "exec", flags, dont_inherit=True))
-        flags |= parts[0].co_flags & _FUTURE
-    if last is not None:
-        parts.append(compile(last, filename, "eval", flags, dont_inherit=True))
+    """Compile statements and the expressions to be shown apart, so that those have values."""
+    if interactivity == "last_expr_or_assign":
+        statements = [*statements, *_assigned_name(statements)]
+    parts: list[types.CodeType] = []
+    for shown, group in itertools.groupby(
+        statements, key=lambda statement: _is_shown(statement, statements[-1], interactivity)
+    ):
+        together = list(group)
+        trees: list[ast.Module | ast.Expression] = [ast.Module(together, type_ignores=[])]
+        if shown:
+            trees = [ast.Expression(s.value) for s in together if isinstance(s, ast.Expr)]
+        for tree in trees:
+            mode = "eval" if shown else "exec"
+            parts.append(compile(tree, filename, mode, flags, dont_inherit=True))
+            flags |= parts[0].co_flags & _FUTURE
     return tuple(parts)
+
+
+def _is_shown(statement: ast.stmt, last: ast.stmt, interactivity: str) -> bool:
+    """Tell whether the value of a statement is to be shown."""
+    if not isinstance(statement, ast.Expr) or interactivity == "none":
+        return False
+    return statement is last or interactivity == "all"
+
+
+def _assigned_name(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Return an expression for the name that the last statement assigns, if it assigns one."""
+    last = statements[-1] if statements else None
+    if isinstance(last, ast.Assign) and len(last.targets) == 1:
+        target = last.targets[0]
+    elif isinstance(last, ast.AugAssign | ast.AnnAssign):
+        target = last.target
+    else:
+        return []
+    if not isinstance(target, ast.Name):
+        return []
+    name = ast.Expr(ast.Name(target.id, ast.Load()))
+    return [ast.fix_missing_locations(ast.copy_location(name, last))]
 
 
 def make_function(code: CellCode, scope: Scope) -> Callable[..., object]:
@@ -146,14 +183,32 @@ def make_function(code: CellCode, scope: Scope) -> Callable[..., object]:
     """
 
     def run(ctx: Context, vocabulary: Vocabulary | None = None) -> object:
-        with AffinityHint(scope.process), scope.open(ctx, vocabulary) as names:
+        with AffinityHint(scope.process), _open(scope, ctx, vocabulary) as names:
             return code.run(names)
 
     async def run_async(ctx: Context, vocabulary: Vocabulary | None = None) -> object:
-        with scope.open(ctx, vocabulary) as names:
+        with _open(scope, ctx, vocabulary) as names:
             return await code.run_async(names)
 
     return _named(run_async if code.is_async else run, scope.process)
+
+
+def _open(scope: Scope, ctx: Context, vocabulary: Vocabulary | None) -> Workspace:
+    """Open the namespace of one run, in which ``ctx.commit()`` knows the names of outputs."""
+    workspace = scope.open(ctx, vocabulary)
+    access = current.get()
+    if access is not None:
+        # Weakly: the workspace holds the context, and with it the access; its values must go
+        # when the body has ended, not when the collector comes by.
+        write = weakref.WeakMethod(workspace.write_outputs)
+
+        def hand_over() -> None:
+            present = write()
+            if present is not None:
+                present()
+
+        access.hand_over = hand_over
+    return workspace
 
 
 def make_open_function(

@@ -10,6 +10,8 @@ from IPython.display import display
 from theus_nb.contract import did_you_mean
 from theus_nb.errors import ContractError
 from theus_nb.notebook.status import status_bundle
+from theus_nb.notebook.waiting import report, runs_to_cancel, runs_to_wait_for, wait_for
+from theus_nb.sync_entry import pump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,27 @@ def _accept(session: Session, words: list[str]) -> None:
     print(f"{accepted}: accepted; readers get the value from before the failure")  # noqa: T201
 
 
+def _wait(session: Session, words: list[str]) -> None:
+    # Reached where nobody could await: see WAIT_MAGIC.
+    runs = runs_to_wait_for(session, words)
+    pump(wait_for(runs), "%theus wait")
+    report(session, runs)
+
+
+async def wait(session: Session, words: list[str]) -> None:
+    """Do what ``%theus wait`` says, in a cell that can await."""
+    runs = runs_to_wait_for(session, words)
+    await wait_for(runs)
+    report(session, runs)
+
+
+def _cancel(session: Session, words: list[str]) -> None:
+    for run in runs_to_cancel(session, words):
+        run.cancel("%theus cancel")
+        said = run.status if run.has_ended else "asked to end"
+        print(f"{run.id} {run.name!r} {said}")  # noqa: T201
+
+
 def _help(_session: Session, words: list[str]) -> None:
     _no_words("help", words)
     print(_help_text())  # noqa: T201
@@ -75,6 +98,8 @@ def _help(_session: Session, words: list[str]) -> None:
 
 COMMANDS: Final = {
     "status": Command("status", "the processes, and the latest runs", _status),
+    "wait": Command("wait [NAME...]", "wait for background runs; failures are raised", _wait),
+    "cancel": Command("cancel NAME|rN|all", "end unfinished runs", _cancel),
     "accept": Command("accept PATH", "read a failed path again, with the value it had", _accept),
     "help": Command("help", "this list", _help),
 }

@@ -83,6 +83,11 @@ def _for_command(session: Session, typed: str) -> list[tuple[str, str]]:
         return [(name, "command") for name in COMMANDS]
     if words[0] == "accept":
         return [(path, "path") for path in _short(session.state.failed())]
+    if words[0] in ("wait", "cancel"):
+        runs = session.runs.unfinished()
+        names = sorted({run.name for run in runs})
+        some = [(name, "process") for name in names] + [(run.id, "run") for run in runs]
+        return [*some, ("all", "all")] if words[0] == "cancel" and runs else some
     return []
 
 

@@ -3,12 +3,13 @@
 # mypy: untyped-calls-exclude=IPython
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.lanes import release_bridge
+from theus_nb.notebook.background import Background
+from theus_nb.notebook.closing import CloseAtExit, end_session
 from theus_nb.notebook.completion import make_matcher
+from theus_nb.notebook.config import TheusNb
 from theus_nb.notebook.forgotten import explain_forgotten_awaits
 from theus_nb.notebook.host import CellRecord, NotebookNamespace, kernel_loop
 from theus_nb.notebook.interrupt import SignalWakeup
@@ -41,8 +42,10 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
     with contextlib.ExitStack() as undo:
         session = _open_session(shell, undo)
         record = CellRecord(shell)
+        background = _watch_background(shell, session, undo)
         undo.callback(shorten_tracebacks(shell))
-        _register(shell, TheusMagics(shell, session, record), undo)
+        _register(shell, TheusMagics(shell, session, record, background), undo)
+        _append(shell.configurables, TheusNb(shell, session), undo)
         _append(shell.input_transformers_post, make_transformer(shell), undo)
         if shell.Completer is not None:
             _append(shell.Completer.custom_matchers, make_matcher(shell, session), undo)
@@ -60,7 +63,7 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
     if session is None:
         session = Session()
         undo.callback(set_current, None)
-        undo.callback(_end, session, shell)
+        undo.callback(end_session, session, lambda: kernel_loop(shell))
         set_current(session)
     present = session
 
@@ -84,28 +87,20 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
     return session
 
 
-def _end(session: Session, shell: InteractiveShell) -> None:
-    """Close the session; the loop carries the ends of cancelled runs and is released then."""
-    loop = kernel_loop(shell)
-    session.close()
-    if loop is None:
-        return
-    runs = session.runs.unfinished()
-    if not runs:
-        release_bridge(loop)
-        return
+def _watch_background(
+    shell: InteractiveShell, session: Session, undo: contextlib.ExitStack
+) -> Background:
+    """Have the failures of runs that outlive their cell shown in that cell."""
+    background = Background(shell, session)
 
-    async def release_later() -> None:
-        await asyncio.gather(*runs, return_exceptions=True)
-        if current() is None:  # otherwise the extension was loaded again, and needs it
-            release_bridge(loop)
+    def unwatch() -> None:
+        session.on_start = None
 
-    _endings.add(task := loop.create_task(release_later()))
-    task.add_done_callback(_endings.discard)
-
-
-_endings: Final[set[asyncio.Task[None]]] = set()
-"""asyncio holds tasks weakly."""
+    undo.callback(unwatch)
+    session.on_start = background.watch
+    _listen(shell, background.pre_run_cell, undo)
+    _listen(shell, background.post_run_cell, undo, "post_run_cell")
+    return background
 
 
 def _register(shell: InteractiveShell, magics: TheusMagics, undo: contextlib.ExitStack) -> None:
@@ -169,6 +164,7 @@ def _adopt_loop(shell: InteractiveShell, session: Session, undo: contextlib.Exit
             adopted = True
             session.adopt_loop(loop)
             undo_later.callback(SignalWakeup(loop).close)
+            undo_later.callback(CloseAtExit(session, loop).forget)
 
     undo_later = undo.enter_context(contextlib.ExitStack())
     adopt()

@@ -55,17 +55,19 @@ class NotebookNamespace:
         self._shell.push(dict(values))
 
 
-class CellRecord:
-    """Remembers the cell that is being executed, for the compiler.
+class CellRecord(threading.local):
+    """Remembers the cell that is being executed, for the compiler; in each thread its own.
 
     A magic is told its line and its body only. Line numbers and file names must be those of the
-    whole cell, with whatever stands on top (``%%time``).
+    whole cell, with whatever stands on top (``%%time``). A subshell executes its cells in a
+    thread beside ours.
     """
+
+    _raw = ""
+    _number = 0
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
-        self._raw = ""
-        self._number = 0
 
     def pre_run_cell(self, info: ExecutionInfo) -> None:
         """Note a cell; a part of the present cell that is run by itself changes nothing."""

@@ -12,6 +12,12 @@ import contextlib
 import signal
 import socket
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from theus_nb._core import Run
 
 
 class InterruptedProcess(KeyboardInterrupt):
@@ -23,6 +29,16 @@ class InterruptedProcess(KeyboardInterrupt):
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: this line, and no page of frames."""
         return [str(self)]
+
+
+class InterruptedWait(InterruptedProcess):
+    """The user interrupted ``%theus wait``; the runs go on."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        listed = ", ".join(f"{run.id} {run.name!r}" for run in runs)
+        goes = "goes" if len(runs) == 1 else "go"
+        text = f"the wait was interrupted; {listed} {goes} on: %theus cancel all ends what runs"
+        KeyboardInterrupt.__init__(self, text)
 
 
 def was_interrupted() -> bool:

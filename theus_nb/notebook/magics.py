@@ -11,11 +11,12 @@ from IPython.core.magic import Magics, magics_class, no_var_expand
 
 from theus_nb.notebook import options as opt
 from theus_nb.notebook.cell import compile_cell, make_function, make_open_function
-from theus_nb.notebook.commands import run_command
+from theus_nb.notebook.commands import run_command, wait
+from theus_nb.notebook.figures import with_figures
 from theus_nb.notebook.interrupt import InterruptedProcess, was_interrupted
 from theus_nb.notebook.namespace import Scope
 from theus_nb.notebook.traceback import user_part
-from theus_nb.notebook.transformer import AWAIT_MAGIC, PROCESS_MAGIC
+from theus_nb.notebook.transformer import AWAIT_MAGIC, PROCESS_MAGIC, WAIT_MAGIC
 from theus_nb.process import Process
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from theus_nb.notebook.background import Background
     from theus_nb.notebook.host import CellRecord
     from theus_nb.notebook.namespace import Vocabulary
     from theus_nb.session import Session
@@ -38,11 +40,18 @@ _line_magic: Final[Any] = magic.line_magic
 class TheusMagics(Magics):
     """Everything of theus_nb that begins with a percent sign."""
 
-    def __init__(self, shell: InteractiveShell, session: Session, record: CellRecord) -> None:
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        session: Session,
+        record: CellRecord,
+        background: Background,
+    ) -> None:
         super().__init__(shell)
         self._shell = shell
         self._session = session
         self._record = record
+        self._background = background
 
     @no_var_expand
     @_arguments(f"%{PROCESS_MAGIC}")
@@ -57,6 +66,7 @@ class TheusMagics(Magics):
     @_argument(*opt.BACKOFF.flags, **opt.BACKOFF.keywords)
     @_argument(*opt.LIMIT.flags, **opt.LIMIT.keywords)
     @_argument(*opt.RATE.flags, **opt.RATE.keywords)
+    @_argument(*opt.BACKGROUND.flags, **opt.BACKGROUND.keywords)
     @_cell_magic(PROCESS_MAGIC)
     def theus_process(self, line: str, cell: str) -> object:
         """Run this cell as a named process with a contract.
@@ -67,14 +77,18 @@ class TheusMagics(Magics):
         the cell runs in the notebook's namespace, like any other.
 
         A cell with top-level await runs on the kernel's event loop, any other in a worker thread,
-        and the loop stays free meanwhile.
+        and the loop stays free meanwhile. With --background the kernel goes on at once and the
+        cell's value is the run: await it, or %theus wait. Executed again, the cell takes the
+        place of its unfinished run.
 
         Example:
             %%theus_process crunch --inputs domain.raw --outputs table
             table = summarise(raw)
         """
         # Reached where nobody could await: under %%time, in a nested run_cell, in the terminal.
-        process, arguments = self._define(line, cell)
+        process, arguments, background = self._define(line, cell)
+        if background:
+            return self._background.start(process, arguments)
         try:
             return self._session.run_sync(process, *arguments)
         except KeyboardInterrupt as error:
@@ -88,13 +102,20 @@ class TheusMagics(Magics):
         """What a %%theus_process cell is rewritten to; not for use by hand."""
         return self._run(line, cell)
 
+    @_line_magic(WAIT_MAGIC)
+    def theus_wait(self, line: str) -> Awaitable[None]:
+        """What %theus wait is rewritten to; not for use by hand."""
+        return self._wait(line.split()[1:])
+
     @_line_magic("theus")
     def theus(self, line: str) -> None:
         """Look at the session and steer it; ``%theus help`` lists the commands."""
         run_command(self._session, line)
 
     async def _run(self, line: str, cell: str) -> object:
-        process, arguments = self._define(line, cell)
+        process, arguments, background = self._define(line, cell)
+        if background:
+            return self._background.start(process, arguments)
         try:
             return await self._session.run(process, *arguments)
         except asyncio.CancelledError:
@@ -102,12 +123,16 @@ class TheusMagics(Magics):
                 raise InterruptedProcess(process.name) from None
             raise
 
-    def _define(self, line: str, body: str) -> tuple[Process, tuple[Vocabulary, ...]]:
+    async def _wait(self, words: list[str]) -> None:
+        await wait(self._session, words)  # from here, so that tracebacks show nothing above
+
+    def _define(self, line: str, body: str) -> tuple[Process, tuple[Vocabulary, ...], bool]:
         """Turn a cell into a registered process; nothing is registered if anything is wrong.
 
         Returns:
-            The process, and the arguments of its first run: what the notebook offers now, so
-            that a run which has to wait for its inputs does not see names that came later.
+            The process; the arguments of its first run: what the notebook offers now, so that a
+            run which has to wait for its inputs does not see names that came later; and whether
+            it is to run in the background.
         """
         options = opt.parse_options(self.theus_process.parser, line)
         if not body.strip():
@@ -123,6 +148,8 @@ class TheusMagics(Magics):
             )
             arguments = (scope.vocabulary(),)
             function = make_function(code, scope)
+        if options.background:
+            function = with_figures(function)
         process = Process.from_cell(
             options.name,
             function,
@@ -132,4 +159,4 @@ class TheusMagics(Magics):
             policy=options.policy,
         )
         self._session.registry.add(process)
-        return process, arguments
+        return process, arguments, options.background

@@ -187,8 +187,8 @@ class Workspace:
         elif isinstance(error, NameError) and (real := self._explain(error)) is not None:
             raise real.with_traceback(traceback) from None
 
-    def _hand_over(self) -> None:
-        """Write outputs and definitions to the context.
+    def write_outputs(self) -> None:
+        """Write what the names of the outputs are bound to.
 
         An output whose name is unbound is not written here: it may have been written through
         ``ctx``; the run fails if it was not.
@@ -197,6 +197,12 @@ class Workspace:
             value = self.names.get(access.local, MISSING)
             if value is not MISSING and not self._replaced(access.path, value):
                 self._ctx[access.path] = value
+                # The name counts from here on, even where it stays bound to the input.
+                self._inputs.pop(access.path, None)
+
+    def _hand_over(self) -> None:
+        """Write outputs and definitions to the context."""
+        self.write_outputs()
         definitions = self._definitions()
         if definitions:
             self._ctx.define(definitions)

@@ -17,7 +17,7 @@ from theus_nb.policy import Policy
 from theus_nb.process import check_name
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    import argparse
 
     from IPython.core.magic_arguments import MagicArgumentParser
 
@@ -31,13 +31,15 @@ class Option(NamedTuple):
         flags: The ways to write it, the long one first.
         help: One line.
         choices: The values it takes, if they are few.
-        metavar: Stands for its one value in the help; without it, it takes a list.
+        metavar: Stands for its one value in the help.
+        is_flag: Whether it takes no value at all. Without any of these it takes a list.
     """
 
     flags: tuple[str, ...]
     help: str
     choices: tuple[str, ...] = ()
     metavar: str | None = None
+    is_flag: bool = False
 
     @property
     def attribute(self) -> str:
@@ -47,8 +49,10 @@ class Option(NamedTuple):
     @property
     def keywords(self) -> dict[str, Any]:
         """What the parser has to know."""
+        if self.is_flag:
+            return {"action": "store_true", "help": self.help}
         if self.choices:
-            return {"choices": self.choices, "default": self.choices[0], "help": self.help}
+            return {"choices": self.choices, "help": self.help}
         if self.metavar is not None:
             return {"metavar": self.metavar, "help": self.help}
         return {"action": "append", "metavar": "A,B", "help": self.help}
@@ -64,8 +68,13 @@ SIDE_EFFECTS: Final = Option(
 )
 LANE: Final = Option(
     ("--lane",),
-    "where code without await runs: the worker of all cells, or the loop",
+    "where code without await runs: the worker of all cells (the default), or the loop",
     ("cell", "loop"),
+)
+BACKGROUND: Final = Option(
+    ("--background", "-b"),
+    "go on at once: the cell's value is its run; %%theus wait and cancel take its name",
+    is_flag=True,
 )
 TIMEOUT: Final = Option(("--timeout",), "stop the body after so many seconds", metavar="S")
 RETRIES: Final = Option(
@@ -79,7 +88,7 @@ LIMIT: Final = Option(("--limit",), "how many runs of it execute at a time", met
 RATE: Final = Option(("--rate",), "how many runs start in a while: 10/s, 100/min", metavar="N/UNIT")
 LISTS: Final = (INPUTS, OUTPUTS, SIDE_EFFECTS)
 POLICY: Final = (TIMEOUT, RETRIES, RETRY_ON, BACKOFF, LIMIT, RATE)
-OPTIONS: Final = (*LISTS, LANE, *POLICY)
+OPTIONS: Final = (*LISTS, LANE, BACKGROUND, *POLICY)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,20 +98,24 @@ class Options:
     Attributes:
         name: The name of the process.
         contract: What it declares; open if it declares neither inputs nor outputs.
-        lane: Where code without ``await`` runs.
+        lane: Where code without ``await`` runs; ``"auto"`` is the pool of workers.
+        background: Whether the kernel goes on while it runs.
         policy: Time limit, attempts, limit and rate, if there are any.
     """
 
     name: str
     contract: Contract
     lane: Lane = "cell"
+    background: bool = False
     policy: Policy | None = None
 
     def line(self, contract: Contract | None = None) -> str:
         """Return the magic line for these options, perhaps with another contract."""
-        lane = "" if self.lane == "cell" else f" --lane {self.lane}"
+        lane = " --lane loop" if self.lane == "loop" else ""
+        background = " --background" if self.background else ""
         policy = "" if self.policy is None else _policy_words(self.policy)
-        return (contract or self.contract).magic_line(self.name) + lane + policy
+        line = (contract or self.contract).magic_line(self.name)
+        return line + lane + background + policy
 
 
 def parse_options(parser: MagicArgumentParser, text: str) -> Options:
@@ -134,7 +147,7 @@ def parse_options(parser: MagicArgumentParser, text: str) -> Options:
         contract = dataclasses.replace(contract, **changes)
     is_open = not contract.inputs and not contract.outputs
     contract = dataclasses.replace(contract, is_open=is_open)
-    options = Options(found.name, contract, found.lane, _parse_policy(found))
+    options = Options(found.name, contract, _lane(found), found.background, _policy(found))
     check_locals(options.contract, options.line)
     return options
 
@@ -143,6 +156,20 @@ def empty_body(options: Options) -> ContractError:
     """Return the error for a cell that has a magic line and nothing below it."""
     msg = f"process {options.name!r} has no code; write it below the line\n{options.line()}"
     return ContractError(msg, process=options.name)
+
+
+def _lane(found: argparse.Namespace) -> Lane:
+    """Return the lane: background runs share the pool, so that none waits for another."""
+    if not found.background:
+        return found.lane or "cell"
+    if found.lane == "cell":
+        problem = (
+            "--background and --lane cell: a background run would keep the one worker of all "
+            "cells, and every later cell would wait for it. Without --lane it gets a worker of "
+            "the pool"
+        )
+        raise _refused(problem, found.name, example="--outputs table --background")
+    return found.lane or "auto"
 
 
 def _check_name(name: str | None) -> None:
@@ -165,7 +192,7 @@ def _check_rest(rest: list[str], name: str | None) -> None:
     raise _refused(f"unexpected {rest[0]!r}: separate paths by commas", name)
 
 
-def _parse_policy(found: Namespace) -> Policy | None:
+def _policy(found: argparse.Namespace) -> Policy | None:
     """Return the policy that the options ask for; numbers arrive as text."""
     values: dict[str, Any] = {}
     for option in POLICY:
@@ -179,7 +206,7 @@ def _parse_policy(found: Namespace) -> Policy | None:
     except ContractError as error:
         # Said in the words of the decorator; the line needs those of the magic.
         problem = str(error).partition(". Write, for instance")[0]
-        raise _refused(problem, found.name, words=_example(values)) from None
+        raise _refused(problem, found.name, example=_example(values)) from None
     if policy is not None and policy.timeout and found.lane == "loop":
         problem = "--timeout cannot end code on --lane loop that blocks the loop"
         raise _refused(problem, found.name)
@@ -197,12 +224,13 @@ def _number(text: str | None) -> object:
 def _example(values: dict[str, Any]) -> str:
     """Return correct options for those that were given."""
     given = {name for name, value in values.items() if value is not None}
-    words = [" --timeout 2.5"] if "timeout" in given else []
+    words = ["--outputs table"]
+    words += ["--timeout 2.5"] if "timeout" in given else []
     if given & {"retries", "retry_on", "backoff"}:
-        words.append(" --retries 3 --retry-on ConnectionError --backoff 0.5")
-    words += [" --limit 4"] if "limit" in given else []
-    words += [" --rate 10/s"] if "rate" in given else []
-    return "".join(words)
+        words.append("--retries 3 --retry-on ConnectionError --backoff 0.5")
+    words += ["--limit 4"] if "limit" in given else []
+    words += ["--rate 10/s"] if "rate" in given else []
+    return " ".join(words)
 
 
 def _policy_words(policy: Policy) -> str:
@@ -236,9 +264,12 @@ def _words(text: str) -> list[str]:
 
 
 def _refused(
-    problem: str, name: str | None = None, path: str | None = None, *, words: str = ""
+    problem: str,
+    name: str | None = None,
+    path: str | None = None,
+    example: str = "--inputs domain.raw --outputs table",
 ) -> ContractError:
     """Compose the error for a line that cannot stand, with one that can."""
-    example = f"%%theus_process {name or 'crunch'} --inputs domain.raw --outputs table{words}"
+    example = f"%%theus_process {name or 'crunch'} {example}"
     msg = f"{problem}\nA correct line: {example}"
     return ContractError(msg, process=name, path=path)

@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import traceback
 import types
 from typing import TYPE_CHECKING, Any, Final
 
+from theus_nb.dispatcher import Dispatcher
 from theus_nb.errors import TheusError
+from theus_nb.notebook.interrupt import InterruptedProcess
+from theus_nb.sync_entry import run_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +31,8 @@ _PLUMBING: Final = (
     "threading",
 )
 _HOOK: Final = "structured_traceback"
+_SHOW: Final = "showtraceback"
+_RUNS: Final = (Dispatcher.run.__code__, run_sync.__code__)
 
 
 def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
@@ -55,11 +62,11 @@ def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
     ) -> Any:  # noqa: ANN401 - likewise
         if isinstance(etb, tuple):  # a link of a chain, which was seen to with its last link
             return original(etype, evalue, etb, tb_offset, *args, **kwargs)
-        for link in _chain(evalue):
-            if link is not evalue and _concerns_us(link, link.__traceback__):
-                link.__traceback__ = user_part(link.__traceback__)
+        _strip_causes(evalue)
         if evalue is None or not _concerns_us(evalue, etb):
             return original(etype, evalue, etb, tb_offset, *args, **kwargs)
+        if (process := _interrupted_process(evalue, etb)) is not None:
+            return [str(InterruptedProcess(process))]
         part = user_part(etb)
         if part is not None:
             return original(etype, evalue, part, 0, *args, **kwargs)
@@ -70,12 +77,73 @@ def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
         return original(etype, evalue, etb, tb_offset, *args, **kwargs)
 
     setattr(formatter, _HOOK, structured_traceback)
+    show_all = _show_groups(shell)
 
     def undo() -> None:
+        show_all()
         if vars(formatter).get(_HOOK) is structured_traceback:
             delattr(formatter, _HOOK)
 
     return undo
+
+
+def _strip_causes(error: BaseException | None) -> None:
+    for link in _chain(error):
+        if link is not error and _concerns_us(link, link.__traceback__):
+            link.__traceback__ = user_part(link.__traceback__)
+
+
+def _show_groups(shell: InteractiveShell) -> Callable[[], None]:
+    """Show exception groups without our frames; return the undoing.
+
+    IPython prints them with Python's own formatter, past its own; and always the exception that
+    is being handled, whichever it was asked to show.
+    """
+    original: Callable[..., Any] = shell.showtraceback
+
+    def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - IPython's own
+        error = exc_tuple[1] if exc_tuple is not None else sys.exc_info()[1]
+        links = [*_members(error)]
+        grouped = any(isinstance(link, BaseExceptionGroup) for link in links)
+        if grouped and any(_concerns_us(link, link.__traceback__) for link in links):
+            for link in links:
+                link.__traceback__ = user_part(link.__traceback__)
+        elif not grouped or exc_tuple is None:
+            original(exc_tuple, *args, **kwargs)
+            return
+        text = "".join(traceback.format_exception(error))
+        shell._showtraceback(type(error), error, text.splitlines())  # noqa: SLF001 - the hook for shells
+
+    vars(shell)[_SHOW] = showtraceback
+
+    def undo() -> None:
+        if vars(shell).get(_SHOW) is showtraceback:
+            del vars(shell)[_SHOW]
+
+    return undo
+
+
+def _members(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, those it was raised from, and the members of groups among them."""
+    for link in _chain(error):
+        yield link
+        if isinstance(link, BaseExceptionGroup):
+            for member in link.exceptions:
+                yield from _members(member)
+
+
+def _interrupted_process(error: BaseException, tb: types.TracebackType | None) -> str | None:
+    """Return the process whose await, or whose `run_sync`, the user interrupted in a plain cell."""
+    entries = list(_entries(tb))
+    if isinstance(error, KeyboardInterrupt):
+        if not _belongs(entries[-1], (_OURS,)):
+            return None  # raised in the user's code, whose line is worth seeing
+    elif not isinstance(error, asyncio.CancelledError):
+        return None
+    for entry in reversed(entries):
+        if entry.tb_frame.f_code in _RUNS:
+            return str(getattr(entry.tb_frame.f_locals["process"], "name", "?"))
+    return None
 
 
 def user_part(tb: types.TracebackType | None) -> types.TracebackType | None:

@@ -27,6 +27,7 @@ struct Layers {
     definitions: Option<Py<PyDict>>,
     published: Option<Py<PyDict>>,
     violation: Option<Py<PyAny>>,
+    hand_over: Option<Py<PyAny>>,
     ended: bool,
 }
 
@@ -194,6 +195,17 @@ impl Access {
         let _old = self.layers().violation.replace(violation);
     }
 
+    /// Called before anything is published: a cell writes what its names are bound to then.
+    #[getter]
+    fn hand_over(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.layers().hand_over.as_ref().map(|f| f.clone_ref(py))
+    }
+
+    #[setter]
+    fn set_hand_over(&self, function: Option<Py<PyAny>>) {
+        let _old = std::mem::replace(&mut self.layers().hand_over, function);
+    }
+
     /// Whether the body is over; it may have ended before its run has.
     #[getter]
     fn ended(&self) -> bool {
@@ -250,6 +262,7 @@ impl Access {
         visit.call(&layers.reads)?;
         visit.call(&layers.definitions)?;
         visit.call(&layers.published)?;
+        visit.call(&layers.hand_over)?;
         visit.call(&layers.violation)
     }
 

@@ -95,6 +95,18 @@ pub fn admit(
     parent: Option<u64>,
     awaited: bool,
 ) -> PyResult<()> {
+    admit_at(engine, known, run, parent, awaited, None)
+}
+
+/// Does the same; the run takes the place of another one, if that has not ended.
+pub fn admit_at(
+    engine: &Bound<'_, Engine>,
+    known: &Arc<Definition>,
+    run: &Bound<'_, Run>,
+    parent: Option<u64>,
+    awaited: bool,
+    replaces: Option<u64>,
+) -> PyResult<()> {
     let py = engine.py();
     let me = engine.get();
     me.check(py)?;
@@ -103,7 +115,13 @@ pub fn admit(
         let mut core = me.core();
         // A context outlives its run in background tasks; what they start is on its own.
         let parent = parent.filter(|number| core.runs.contains_key(number));
-        let admitted = match core.scheduler.admit(known.contract, parent.map(Ticket)) {
+        // Asked under the lock: a run that ended meanwhile has no place to give away.
+        let replaced = replaces.filter(|number| core.runs.contains_key(number));
+        let tried = match replaced {
+            Some(old) => core.scheduler.replace(Ticket(old), known.contract),
+            None => core.scheduler.admit(known.contract, parent.map(Ticket)),
+        };
+        let admitted = match tried {
             Ok(admitted) => admitted,
             Err(error) => {
                 drop(core);

@@ -344,7 +344,7 @@ impl Engine {
 }
 
 impl Engine {
-    fn new_run<'py>(
+    pub fn new_run<'py>(
         slf: &Bound<'py, Self>,
         process: Py<PyAny>,
         bridge: Py<Bridge>,

@@ -120,6 +120,12 @@ impl Run {
         Ok(made.unbind())
     }
 
+    /// Whether it has failed and nobody has looked at how.
+    #[getter]
+    fn unseen(&self) -> bool {
+        self.state().unretrieved
+    }
+
     #[getter]
     fn cancel_requested(&self) -> bool {
         self.must_stop()

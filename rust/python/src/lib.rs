@@ -3,7 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `engine` | one session: scheduler, unfinished runs, records, one lock |
-//! | `admit`, `begin`, `finish`, `store`, `inspect` | what the engine's methods do |
+//! | `admit`, `replace`, `begin`, `finish`, `store`, `inspect` | what the engine's methods do |
 //! | `run`, `handle`, `future` | one execution: its life, what users see, the future protocol |
 //! | `attempts`, `interrupt`, `abandoned` | limits, further attempts; stopping a thread, or not |
 //! | `access`, `context`, `layout` | what a body reads and writes, as far as it is declared |
@@ -39,6 +39,7 @@ mod interrupt;
 mod layout;
 mod outcome;
 mod queue;
+mod replace;
 mod run;
 mod store;
 mod versions;

@@ -172,10 +172,21 @@ impl WorkQueue {
         self.jobs().workers
     }
 
-    #[setter]
-    fn set_workers(&self, workers: usize) {
-        self.jobs().workers = workers;
-        self.arrived.notify_all();
+    /// Changes that number at once: idle threads leave, busy ones after their run.
+    fn resize(slf: &Bound<'_, Self>, workers: usize) -> PyResult<()> {
+        let me = slf.get();
+        me.jobs().workers = workers;
+        me.arrived.notify_all();
+        loop {
+            let spawn = {
+                let mut jobs = me.jobs();
+                jobs.runs.len() > jobs.idle && jobs.reserve_thread()
+            };
+            if !spawn {
+                return Ok(());
+            }
+            Self::spawn_thread(slf)?;
+        }
     }
 }
 
