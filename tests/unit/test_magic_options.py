@@ -50,7 +50,10 @@ def test_neither_inputs_nor_outputs_is_an_open_contract() -> None:
     assert not parse("p -o x?").contract.is_open
 
 
-@pytest.mark.parametrize("line", ["p -i a,b.c -o x? -s net --lane loop", "p", "p -o mine=a.b"])
+@pytest.mark.parametrize(
+    "line",
+    ["p -i a,b.c -o x? -s net --lane loop", "p", "p -o mine=a.b", "p -b", "p --lane loop -b"],
+)
 def test_line_can_be_written_back(line: str) -> None:
     options = parse(line)
     assert parse(options.line().removeprefix("%%theus_process ")) == options
@@ -83,3 +86,20 @@ def test_what_is_wrong_is_named_beside_a_line_that_is_right(line: str, words: li
         assert word in message
     example = message.splitlines()[-1].partition("%%theus_process ")[2]
     assert parse(example).contract.inputs
+
+
+def test_background_runs_in_the_pool_unless_the_line_says_otherwise() -> None:
+    assert [parse(line).lane for line in ("p", "p --lane cell", "p --lane loop")] == [
+        "cell",
+        "cell",
+        "loop",
+    ]
+    assert [parse(line).lane for line in ("p -b", "p --background --lane loop")] == ["auto", "loop"]
+    assert parse("p -b").background
+
+
+def test_background_in_the_lane_of_the_cells_is_refused() -> None:
+    with pytest.raises(ContractError, match="--background and --lane cell") as caught:
+        parse("p --background --lane cell -o x")
+    example = str(caught.value).splitlines()[-1].partition("%%theus_process ")[2]
+    assert parse(example).background
