@@ -55,6 +55,8 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "access": ("errors", "contract", "context", "guard"),
     "outputs": ("errors", "contract", "guard"),
     "notebook_zone": ("errors", "contract"),
+    "publishing": ("lanes",),
+    "replacing": (),
     "timeline.model": ("events", "timeline.*"),
 }
 

@@ -4,6 +4,7 @@ IPython runs such a cell by running a loop until it is done, and on Ctrl-C leave
 the cell half done: whatever it awaits goes on as soon as another cell awaits something.
 """
 
+# mypy: untyped-calls-exclude=IPython
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
