@@ -67,6 +67,8 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "admitted": ("_core", "guard"),
     "outputs": ("errors", "contract", "guard"),
     "notebook_zone": ("errors", "contract"),
+    "publishing": ("lanes",),
+    "replacing": (),
     "timeline.model": ("events", "timeline.*"),
 }
 

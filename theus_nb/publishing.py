@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import weakref
+from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Final
 
-from theus_nb.lanes import bridge_for, current_lane
+from theus_nb.lanes import bridge_for
 
 if TYPE_CHECKING:
     from theus_nb._core import Access
@@ -31,7 +32,7 @@ class NotebookPublisher:
         self._dispatcher = weakref.ref(dispatcher)
 
     def __call__(self, access: Access, writes: dict[str, object]) -> None:
-        """Publish writes and bind those that are variables; from a worker, wait for that.
+        """Publish writes and bind those that are variables; from a thread, wait for that.
 
         Raises:
             NotebookConflictError: A plain cell rebound a variable since the run was submitted.
@@ -40,7 +41,7 @@ class NotebookPublisher:
         if dispatcher is None:
             return  # the session is gone, and its runs have ended
         loop = dispatcher.loop
-        if current_lane() is None or loop is None or loop.is_closed():
+        if _get_running_loop() is not None or loop is None or not loop.is_running():
             _publish(dispatcher, access, writes)
             return
         done = threading.Event()

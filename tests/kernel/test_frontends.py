@@ -86,3 +86,35 @@ def test_papermill_stops_at_a_refused_line(tmp_path: pathlib.Path) -> None:
     nbformat.write(make_notebook("%%theus_process bad --ouputs x\nx = 1", "print('after')"), source)
     with pytest.raises(papermill.PapermillExecutionError, match="--ouputs"):
         papermill.execute_notebook(source, target, cwd=tmp_path, progress_bar=False)
+
+
+@pytest.mark.parametrize(
+    ("cells", "name"),
+    [
+        (["%%theus_process bad --outputs x\nx = 1 / 0"], "ZeroDivisionError"),
+        (
+            ["%%theus_process bad --outputs x\nawait asyncio.sleep(0)\nx = 1 / 0"],
+            "ZeroDivisionError",
+        ),
+        (["%%theus_process bad --outputs x -b\nx = 1 / 0", "%theus wait"], "ZeroDivisionError"),
+        (
+            [
+                "%%theus_process bad --outputs x -b\nx = 1 / 0",
+                "%%theus_process reader --inputs x --outputs y\ny = x",
+            ],
+            "UpstreamError",
+        ),
+    ],
+    ids=["worker", "loop", "waited for", "read from"],
+)
+def test_papermill_stops_where_a_failure_matters(
+    tmp_path: pathlib.Path, cells: list[str], name: str
+) -> None:
+    papermill = pytest.importorskip("papermill")
+    source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    nbformat.write(make_notebook(*cells, "print('after')"), source)
+    with pytest.raises(papermill.PapermillExecutionError) as raised:
+        papermill.execute_notebook(source, target, cwd=tmp_path, progress_bar=False)
+    assert raised.value.ename == name
+    assert "theus_nb/" not in "".join(raised.value.traceback)
+    assert nbformat.read(target, as_version=4).cells[-1].outputs == []

@@ -30,18 +30,18 @@ def test_every_line_of_a_thousand_runs_is_in_its_own_cell(kernel: Kernel) -> Non
     many = RUNS // CELLS
     cells = []
     front: list[Cell] = []
-    for cell in range(CELLS):
-        kind = ("on_loop", "in_worker")[cell % 2]
+    for place in range(CELLS):
+        kind = ("on_loop", "in_worker")[place % 2]
         cells.append(
             kernel.send(
-                f"runs = [theus.start({kind}, 'c{cell}-{{}}'.format(n)) for n in range({many})];"
+                f"runs = [theus.start({kind}, 'c{place}-{{}}'.format(n)) for n in range({many})];"
             )
         )
-        if cell % (CELLS // 3) == 1:
+        if place % (CELLS // 3) == 1:
             front.append(
                 kernel.send(
                     f"%%theus_process front -o f\nfor line in range(50):\n"
-                    f"    print('front {cell}', line)\n    await asyncio.sleep(0)\nf = 1"
+                    f"    print('front {place}', line)\n    await asyncio.sleep(0)\nf = 1"
                 )
             )
     kernel.wait_until(

@@ -51,7 +51,10 @@ def test_neither_inputs_nor_outputs_is_an_open_contract() -> None:
     assert not parse("p -o x?").contract.is_open
 
 
-@pytest.mark.parametrize("line", ["p -i a,b.c -o x? -s net --lane loop", "p", "p -o mine=a.b"])
+@pytest.mark.parametrize(
+    "line",
+    ["p -i a,b.c -o x? -s net --lane loop", "p", "p -o mine=a.b", "p -b", "p --lane loop -b"],
+)
 def test_line_can_be_written_back(line: str) -> None:
     options = parse(line)
     assert parse(options.line().removeprefix("%%theus_process ")) == options
@@ -118,3 +121,20 @@ def test_how_it_cannot_be_run(words: str, problem: str, correct: str) -> None:
     assert problem in said
     assert correct in line
     parse(line.removeprefix("%%theus_process "))  # what it recommends is right
+
+
+def test_background_runs_in_the_pool_unless_the_line_says_otherwise() -> None:
+    assert [parse(line).lane for line in ("p", "p --lane cell", "p --lane loop")] == [
+        "cell",
+        "cell",
+        "loop",
+    ]
+    assert [parse(line).lane for line in ("p -b", "p --background --lane loop")] == ["auto", "loop"]
+    assert parse("p -b").background
+
+
+def test_background_in_the_lane_of_the_cells_is_refused() -> None:
+    with pytest.raises(ContractError, match="--background and --lane cell") as caught:
+        parse("p --background --lane cell -o x")
+    example = str(caught.value).splitlines()[-1].partition("%%theus_process ")[2]
+    assert parse(example).background

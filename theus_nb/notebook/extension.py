@@ -15,6 +15,7 @@ from theus_nb.notebook.host import CellRecord, NotebookNamespace, kernel_loop
 from theus_nb.notebook.interrupt import SignalWakeup
 from theus_nb.notebook.magics import TheusMagics
 from theus_nb.notebook.output import make_route
+from theus_nb.notebook.terminal import cancel_interrupted_cells
 from theus_nb.notebook.traceback import shorten_tracebacks
 from theus_nb.notebook.transformer import make_transformer
 from theus_nb.session import Session, current
@@ -52,6 +53,7 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
         _listen(shell, record.pre_run_cell, undo)
         _adopt_loop(shell, session, undo)
         undo.callback(explain_forgotten_awaits(shell))
+        undo.callback(cancel_interrupted_cells(shell))
         _show(shell, session, undo)
         return undo.pop_all()
     raise AssertionError  # ExitStack swallows nothing here; mypy cannot know

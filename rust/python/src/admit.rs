@@ -116,8 +116,8 @@ pub fn admit_at(
         // A context outlives its run in background tasks; what they start is on its own.
         let parent = parent.filter(|number| core.runs.contains_key(number));
         // Asked under the lock: a run that ended meanwhile has no place to give away.
-        let replaced = replaces.filter(|number| core.runs.contains_key(number));
-        let tried = match replaced {
+        let old = replaces.filter(|number| core.runs.contains_key(number));
+        let tried = match old {
             Some(old) => core.scheduler.replace(Ticket(old), known.contract),
             None => core.scheduler.admit(known.contract, parent.map(Ticket)),
         };

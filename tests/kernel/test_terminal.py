@@ -1,0 +1,124 @@
+"""Terminal IPython, in a pseudo-terminal: no loop between cells, and Ctrl-C is a key."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
+
+pexpect = pytest.importorskip("pexpect")
+
+TIMEOUT = 30
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+class Terminal:
+    """IPython as a person at a terminal sees it.
+
+    Args:
+        folder: Its working directory, with cells as files.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
+        arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
+        env = {"IPYTHONDIR": str(folder), "PATH": "/usr/bin:/bin", "TERM": "dumb", "HOME": "/"}
+        self._child: Any = pexpect.spawn(
+            sys.executable, arguments, cwd=str(folder), env=env, encoding="utf-8", timeout=TIMEOUT
+        )
+        self._child.expect(r"In \[1\]: ")
+        self.enter("%load_ext theus_nb")
+
+    def send(self, line: str) -> None:
+        self._child.sendline(line)
+
+    def wait(self, pattern: str) -> str:
+        """Wait until something is printed; return what was printed before it."""
+        self._child.expect(pattern)
+        return _COLOUR.sub("", self._child.before)
+
+    def enter(self, line: str) -> str:
+        """Enter a line; return what is printed until the next prompt."""
+        self.send(line)
+        return self.wait(r"In \[\d+\]: ")
+
+    def cell(self, source: str) -> None:
+        """Execute a cell of several lines, and do not wait for its end."""
+        (self._folder / "cell.txt").write_text(source)
+        self.send("get_ipython().run_cell(open('cell.txt').read(), store_history=False);")
+
+    def interrupt(self) -> str:
+        """Press Ctrl-C; return what is printed until the next prompt."""
+        self._child.sendintr()
+        return self.wait(r"In \[\d+\]: ")
+
+    def close(self) -> None:
+        self.send("exit")
+        self._child.expect(pexpect.EOF)
+        self._child.close()
+        assert self._child.exitstatus == 0
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path_factory.mktemp("terminal"))
+    yield terminal
+    terminal.close()
+
+
+@pytest.mark.parametrize("first", ["await asyncio.sleep(0)", "pass"], ids=["loop", "worker"])
+def test_cells_run_to_their_end(terminal: Terminal, first: str) -> None:
+    terminal.cell(f"%%theus_process there -o n\nimport asyncio\n{first}\nn = 6 * 7\nprint('n', n)")
+    assert "n 42" in terminal.wait(r"In \[\d+\]: ")
+    assert "42" in terminal.enter("n")
+
+
+@pytest.mark.parametrize(
+    "body", ["await asyncio.sleep(60)", "stop.wait(60)"], ids=["loop", "worker"]
+)
+def test_interrupt_is_one_line_and_leaves_nothing_pending(terminal: Terminal, body: str) -> None:
+    terminal.enter("import asyncio, threading; stop = threading.Event()")
+    terminal.cell(
+        f"%%theus_process stuck -i stop -o n\nprint('rea' 'dy', flush=True)\n{body}\nn = 1"
+    )
+    terminal.wait("ready")
+    said = terminal.interrupt()
+    terminal.enter("stop.set()")
+    assert "process 'stuck' was interrupted" in said
+    assert "Traceback" not in said
+    assert "2" in terminal.enter("1 + 1")
+    assert "[]" in terminal.enter("theus.runs.unfinished()")
+    assert "never retrieved" not in terminal.enter("import gc; gc.collect();")
+
+
+def test_interrupt_of_a_plain_cell_that_awaits_a_run(terminal: Terminal) -> None:
+    terminal.cell(
+        "import asyncio\nfrom theus_nb import process\n"
+        "@process\nasync def endless(ctx):\n    print('rea' 'dy', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+    )
+    terminal.wait(r"In \[\d+\]: ")
+    terminal.send("await theus.run(endless)")
+    terminal.wait("ready")
+    said = terminal.interrupt()
+    assert "process 'endless' was interrupted" in said
+    assert "Traceback" not in said
+    assert "[]" in terminal.enter("theus.runs.unfinished()")
+
+
+def test_background_says_why_not(terminal: Terminal) -> None:
+    terminal.cell("%%theus_process later -b\n1")
+    said = terminal.wait(r"In \[\d+\]: ")
+    assert "--background needs an event loop" in said
+    assert "Traceback" not in said
+
+
+def test_wait_for_nothing_and_cancel_of_nothing(terminal: Terminal) -> None:
+    assert "nothing to wait for" in terminal.enter("%theus wait")
+    assert "nothing to cancel" in terminal.enter("%theus cancel all")
