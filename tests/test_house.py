@@ -32,7 +32,7 @@ ONLY_FROM: Final[dict[str, tuple[str, ...]]] = {
     "IPython": ("notebook.*",),
     "ipykernel": ("notebook.*",),
     "anywidget": ("timeline.widget",),
-    "theus_nb._core": ("run", "lanes", "dispatcher", "audit", "signals", "files"),
+    "theus_nb._core": ("run", "lanes", "dispatcher", "audit", "signals", "files", "proof"),
     "theus_nb.session": ("notebook.*", "cli", "__init__"),
     "theus_nb.notebook": ("notebook.*", "__init__"),
     "theus_nb.timeline": ("timeline.*", "session"),
@@ -55,6 +55,8 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "access": ("errors", "contract", "context", "guard"),
     "outputs": ("errors", "contract", "guard"),
     "notebook_zone": ("errors", "contract"),
+    "verdict": (),
+    "proof": ("_core", "errors", "verdict"),
     "timeline.model": ("events", "timeline.*"),
 }
 

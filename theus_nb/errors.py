@@ -19,6 +19,7 @@ The tree::
     ├── RunCancelledError (RuntimeError)        the run was cancelled, not the task that awaits it
     ├── RunEndedError (RuntimeError)            a context used after its run has ended
     ├── RunPendingError (asyncio.InvalidStateError)  a result asked for too early
+    ├── UnreadableLogError (ValueError)         nothing can be said about an audit log
     └── SessionError (RuntimeError)
         ├── SessionClosedError
         ├── ForkedProcessError
@@ -117,6 +118,10 @@ class RunEndedError(TheusError, RuntimeError):
 
 class RunPendingError(TheusError, asyncio.InvalidStateError):
     """The result of a run was asked for before there was one."""
+
+
+class UnreadableLogError(TheusError, ValueError):
+    """Nothing can be said about an audit log: unreadable, foreign, keyed, of another version."""
 
 
 class SessionError(TheusError, RuntimeError):

@@ -10,6 +10,7 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
+//! | `verify` | the proof of an audit log |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -30,6 +31,7 @@ mod outcome;
 mod queue;
 mod run;
 mod store;
+mod verify;
 mod versions;
 mod waiter;
 mod wakeup;
@@ -45,5 +47,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<waiter::Waiter>()?;
+    module.add_function(wrap_pyfunction!(verify::verify_logs, module)?)?;
     fork::watch(module.py(), module)
 }
