@@ -57,6 +57,10 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "notebook_zone": ("errors", "contract"),
     "verdict": (),
     "proof": ("_core", "errors", "verdict"),
+    "logs": ("errors",),
+    "log_text": ("logs", "verdict"),
+    "export": ("errors", "logs"),
+    "prune": ("errors", "logs", "proof"),
     "timeline.model": ("events", "timeline.*"),
 }
 

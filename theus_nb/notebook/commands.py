@@ -10,6 +10,7 @@ from IPython.display import display
 from theus_nb.contract import did_you_mean
 from theus_nb.errors import ContractError
 from theus_nb.notebook.status import status_bundle
+from theus_nb.notebook.verifying import verdict_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,13 @@ def _accept(session: Session, words: list[str]) -> None:
     print(f"{accepted}: accepted; readers get the value from before the failure")  # noqa: T201
 
 
+def _verify(session: Session, words: list[str]) -> None:
+    if len(words) > 1:
+        msg = "%theus verify takes at most one path: write %theus verify, or %theus verify LOG"
+        raise ContractError(msg)
+    display(verdict_bundle(session, *words), raw=True)
+
+
 def _help(_session: Session, words: list[str]) -> None:
     _no_words("help", words)
     print(_help_text())  # noqa: T201
@@ -76,6 +84,7 @@ def _help(_session: Session, words: list[str]) -> None:
 COMMANDS: Final = {
     "status": Command("status", "the processes, and the latest runs", _status),
     "accept": Command("accept PATH", "read a failed path again, with the value it had", _accept),
+    "verify": Command("verify [LOG]", "prove that nobody has changed the audit log", _verify),
     "help": Command("help", "this list", _help),
 }
 

@@ -44,7 +44,9 @@ pub(crate) fn find(path: &Path) -> Result<Found, Unreadable> {
     }
     let mut logs = Vec::new();
     for inner in entries(path)? {
-        if inner.is_dir() && !self::segments(&inner)?.is_empty() {
+        // What pruning is about to remove has a name with a dot.
+        let hidden = name(&inner).starts_with('.');
+        if !hidden && inner.is_dir() && !self::segments(&inner)?.is_empty() {
             logs.push(inner);
         }
     }
