@@ -3,7 +3,6 @@
 Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns.
 The classes hold no policy: what to say, where to commit and when to give up is decided by the
 Python modules that use them. All methods may be called from any thread unless they say so.
-
 Times are nanoseconds since the session began.
 """
 
@@ -12,16 +11,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import Any, final
 
-__all__ = [
-    "Bridge",
-    "Definition",
-    "Engine",
-    "Lane",
-    "Run",
-    "Waiter",
-    "WorkQueue",
-    "verify_logs",
-]
+from theus_nb._core_proof import verify_logs
+
+__all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue", "verify_logs"]
 
 @final
 class Bridge:
@@ -406,24 +398,3 @@ class Engine:
         """Nanoseconds since the session began."""
     def close(self) -> None:
         """Refuse new runs and writes from here on. Unfinished runs can still end."""
-
-def verify_logs(path: str, *, key: bytes | None, checkpoints: str | None) -> list[dict[str, Any]]:
-    """Verify an audit log, one segment of it, or a directory of logs.
-
-    Every line is hashed, on all processors and with the interpreter released, and every link is
-    checked. Nothing is written; a log that is being written is read as far as it is at the call.
-
-    Args:
-        path: A segment, a directory with segments, or a directory with such directories.
-        key: What the log was written with; None for a log without one.
-        checkpoints: The text of a checkpoint file, one JSON object per line.
-
-    Returns:
-        One dictionary per log, by name, with the fields of ``theus_nb.verdict.LogReport``.
-
-    Raises:
-        UnreadableLogError: Nothing can be said: unreadable, foreign, another format version, keyed
-            and no key given, or an unusable checkpoint.
-
-    Cancellation: none; an interrupt is seen when the call returns (about 2 s per gigabyte).
-    """

@@ -51,7 +51,7 @@ def write_csv(logs: Mapping[str, Iterable[Entry]], out: Path) -> int:
 
 
 def write_parquet(logs: Mapping[str, Iterable[Entry]], out: Path) -> int:
-    """Write logs as one Parquet table, a row per entry, `detail` as JSON; in memory first.
+    """Write logs as one Parquet table, a row per entry; it is in memory first.
 
     Args:
         logs: The entries of each log, by its name.
@@ -71,7 +71,7 @@ def write_parquet(logs: Mapping[str, Iterable[Entry]], out: Path) -> int:
         frame.to_parquet(out, index=False)
     except ImportError as error:
         msg = (
-            f"Parquet is written by pandas with pyarrow, and one of them is missing ({error.name}): "
+            f"Parquet takes pandas and pyarrow, and one of them is missing ({error.name}): "
             "pip install pandas pyarrow, or export with --csv"
         )
         raise UnreadableLogError(msg) from error

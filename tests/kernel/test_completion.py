@@ -31,7 +31,7 @@ def _notebook(kernel: Kernel) -> None:
         ("%%theus_process crunch --lane l", ["loop"]),
         ("%%theus_process cr", ["crunch"]),
         ("%theus st", ["status"]),
-        ("%theus ", ["status", "accept", "help"]),
+        ("%theus ", ["status", "accept", "verify", "help"]),
     ],
 )
 def test_completion_in_the_magic_line(kernel: Kernel, typed: str, offered: list[str]) -> None:
