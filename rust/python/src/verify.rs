@@ -12,12 +12,12 @@ use crate::errors::theus_error;
 
 #[pyfunction]
 #[pyo3(signature = (path, *, key, checkpoints))]
-pub fn verify_logs<'py>(
-    py: Python<'py>,
+pub fn verify_logs(
+    py: Python<'_>,
     path: PathBuf,
     key: Option<Vec<u8>>,
     checkpoints: Option<String>,
-) -> PyResult<Vec<Bound<'py, PyDict>>> {
+) -> PyResult<Vec<Bound<'_, PyDict>>> {
     let work = || -> Result<Vec<Report>, Unreadable> {
         let checkpoints = match checkpoints {
             Some(text) => Checkpoint::read_all(&text)?,

@@ -166,23 +166,22 @@ pub(crate) fn split_hash(line: &[u8]) -> Option<(Hash, &[u8])> {
 }
 
 /// Reads 64 lowercase hexadecimal digits.
+///
+/// Without a branch per digit: nobody can predict those, and they cost more than the hash itself.
 pub(crate) fn hex(digits: &[u8]) -> Option<Hash> {
+    let digits: &[u8; 64] = digits.try_into().ok()?;
+    let is_digit = |digit: u8| digit.wrapping_sub(b'0') < 10;
+    let is_letter = |digit: u8| digit.wrapping_sub(b'a') < 6;
+    // '0' is 0x30 and 'a' is 0x61: the low half counts from 0 or from 1, bit 6 tells letters.
+    let value = |digit: u8| (digit & 15) + 9 * (digit >> 6);
+    let good = digits.iter().fold(true, |good, digit| {
+        good & (is_digit(*digit) | is_letter(*digit))
+    });
     let mut hash = [0; 32];
-    if digits.len() != 64 {
-        return None;
+    for (byte, pair) in hash.iter_mut().zip(digits.as_chunks::<2>().0) {
+        *byte = value(pair[0]) << 4 | value(pair[1]);
     }
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-    }
-    Some(hash)
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+    good.then_some(hash)
 }
 
 /// Writes a hash as 64 hexadecimal digits.
