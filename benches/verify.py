@@ -42,7 +42,7 @@ MEMORY: Final = """
 import resource, sys
 from tests.audit_logs import digest
 from theus_nb.proof import verify
-assert verify(sys.argv[1]).ok
+assert len(sys.argv) == 1 or verify(sys.argv[1]).ok
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -85,9 +85,9 @@ async def call(function: Callable[[], object]) -> None:
     function()
 
 
-def peak(directory: Path) -> float:
-    """Return the MiB that a process of its own needs at most to verify a log."""
-    command = [sys.executable, "-c", MEMORY, str(directory)]
+def peak(*log: Path) -> float:
+    """Return the MiB that a process of its own needs at most to verify a log, or to import only."""
+    command = [sys.executable, "-c", MEMORY, *map(str, log)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return int(done.stdout) / 1024
 
@@ -113,7 +113,7 @@ async def main() -> int:
         }
         actions = {name: partial(call, action) for name, (action, _) in contenders.items()}
         samples = await interleave(actions, rounds)
-        memory = {entries: peak(log) for entries, log in ((count // SHARE, small), (count, whole))}
+        memory = {0: peak(), count // SHARE: peak(small), count: peak(whole)}
     for name, (_, entries) in contenders.items():
         samples[name] = [seconds * count / entries for seconds in samples[name]]
     print(f"{count:,} entries of {size / count:.0f} bytes, {os.cpu_count()} processors")

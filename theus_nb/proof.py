@@ -83,7 +83,7 @@ def checkpoint_lines(logs: Iterable[LogReport], now: datetime | None = None) -> 
 
 
 def read_key(path: str | os.PathLike[str]) -> bytes:
-    """Read an audit key: all bytes of a file that only its owner may read, one line end removed.
+    """Read an audit key: all bytes of a file that only its owner may read, but line ends behind.
 
     Args:
         path: The file; its mode must be 0600 (or 0400).
@@ -107,7 +107,7 @@ def read_key(path: str | os.PathLike[str]) -> bytes:
             f"chmod 600 '{path}', and take a new key if others have read it"
         )
         raise UnreadableLogError(msg)
-    key = key.removesuffix(b"\n").removesuffix(b"\r")
+    key = key.rstrip(b"\r\n")
     if len(key) < _SHORTEST_KEY:
         msg = f"the key in '{path}' has {len(key)} bytes: {_SHORTEST_KEY} are the least that help"
         raise UnreadableLogError(msg)

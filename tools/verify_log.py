@@ -114,6 +114,6 @@ if __name__ == "__main__":
     if not sys.argv[1:] or not all(Path(arg).exists() for arg in sys.argv[1:]):
         print("usage: verify_log.py LOG [KEY_FILE]", file=sys.stderr)
         sys.exit(2)
-    key_bytes = Path(sys.argv[2]).read_bytes().removesuffix(b"\n") if sys.argv[2:] else None
+    key_bytes = Path(sys.argv[2]).read_bytes().rstrip(b"\r\n") if sys.argv[2:] else None
     print(result := verify(Path(sys.argv[1]), key_bytes))
     sys.exit(0 if result["fault"] is None else 1)

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import pandas as pd
 import pytest
 
 from tests.audit_logs import KEY, NAME, Maker, joined, rebuilt, sample
@@ -56,6 +57,20 @@ def test_verify_says_yes_no_or_that_it_cannot_say(run: Run, tmp_path: Path) -> N
     code, out, err = run("verify", tmp_path / "nowhere")
     assert (code, out) == (2, "")
     assert "cannot be read" in err
+
+
+def test_a_directory_where_a_file_belongs_is_said_and_exits_with_2(
+    run: Run, tmp_path: Path
+) -> None:
+    path = sample(LENGTH).write(tmp_path / "logs")
+    code, _, err = run("verify", path, "--checkpoint", tmp_path)
+    assert code == 2
+    assert "the checkpoint cannot be read" in err
+    assert run("verify", path, "--key-file", tmp_path)[0] == 2
+    assert run("export", path, "--csv", tmp_path)[0] == 2
+    (tmp_path / "strange" / "000001.jsonl").mkdir(parents=True)
+    assert run("verify", tmp_path / "strange")[0] == 2
+    assert run("show", tmp_path / "strange")[0] == 2
 
 
 def test_a_wrong_command_line_exits_with_2(run: Run) -> None:
@@ -219,6 +234,20 @@ def test_export_as_a_table(run: Run, tmp_path: Path) -> None:
     assert [int(row["seq"]) for row in rows] == list(range(LENGTH))
     assert json.loads(rows[2]["detail"])["version"] == 1
     assert rows[2]["process"] == "crunch"
+
+
+def test_export_as_parquet_gives_pandas_a_row_per_entry(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[pd.DataFrame] = []
+    # What writes the file (pyarrow) is not what is tested here.
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", lambda frame, *_, **__: frames.append(frame))
+    path = sample(LENGTH, every=4).write(tmp_path / "logs")
+    assert run("export", path, "--parquet", tmp_path / "log.parquet")[0] == 0
+    (frame,) = frames
+    assert list(frame["seq"]) == list(range(LENGTH))
+    assert str(frame["cell"].dtype) == str(frame["synced"].dtype) == "Int64"
+    assert frame["synced"].isna().sum() == LENGTH - 13
 
 
 def test_export_as_parquet_says_what_is_missing(
