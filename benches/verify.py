@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -80,6 +81,13 @@ def parse_lines(directory: Path) -> None:
                 json.loads(line)
 
 
+def cpu_time(function: Callable[[], object]) -> float:
+    """Return the seconds that all threads together compute: what other programs leave alone."""
+    began = time.process_time()
+    function()
+    return time.process_time() - began
+
+
 async def call(function: Callable[[], object]) -> None:
     """Call a function."""
     function()
@@ -113,6 +121,7 @@ async def main() -> int:
         }
         actions = {name: partial(call, action) for name, (action, _) in contenders.items()}
         samples = await interleave(actions, rounds)
+        busy = [cpu_time(partial(verify, whole)) / count for _ in range(rounds)]
         memory = {0: peak(), count // SHARE: peak(small), count: peak(whole)}
     for name, (_, entries) in contenders.items():
         samples[name] = [seconds * count / entries for seconds in samples[name]]
@@ -121,6 +130,7 @@ async def main() -> int:
         speed = count / statistics.median(samples[name])
         print(f"  {name:<26}{speed / 1e6:8.2f} M entries/s{faster(samples, ours, name):8.2f} x")
     print("  (the last column: how many times faster theus_nb verify is; median of the rounds)")
+    print(f"  processor time of theus_nb verify: {statistics.median(busy) * 1e6:.2f} us per entry")
     for entries, mib in memory.items():
         print(f"  peak memory of a process that verifies {entries:>9,} entries: {mib:6.1f} MiB")
     speed = count / statistics.median(samples[ours])

@@ -40,7 +40,8 @@ pub(crate) struct Judge {
     /// `prev` of the last entry that fitted.
     last_prev: Hash,
     newest_synced: i64,
-    open: BTreeMap<(u64, u64), (u64, usize, Vec<String>)>,
+    /// Announcements of files, by run and place, with how many are still to be written.
+    open: BTreeMap<(u64, u64), (usize, Intent)>,
     segment: String,
     head_segment: String,
     line: u64,
@@ -171,13 +172,14 @@ impl Judge {
         let run = line.run.unwrap_or(NO_RUN);
         match line.kind {
             Kind::CommitIntent(intent) => {
-                let Intent { files } = *intent;
-                self.open.insert((run, seq), (seq, files.len(), files));
+                if !intent.files.is_empty() {
+                    let left = intent.files.len();
+                    self.open.insert((run, seq), (left, *intent));
+                }
             }
             Kind::FileWritten if !self.open.is_empty() => {
                 // The oldest announcement of this run is the one that is being kept.
-                if let Some((key, (_, left, _))) = self.open.range_mut((run, 0)..=(run, seq)).next()
-                {
+                if let Some((key, (left, _))) = self.open.range_mut((run, 0)..=(run, seq)).next() {
                     *left = left.saturating_sub(1);
                     if *left == 0 {
                         let key = *key;
@@ -217,10 +219,10 @@ impl Judge {
         self.report.synced = u64::try_from(self.newest_synced).ok();
         self.report.unfinished = std::mem::take(&mut self.open)
             .into_iter()
-            .map(|((run, _), (seq, _, files))| Unfinished {
+            .map(|((run, seq), (_, intent))| Unfinished {
                 seq,
                 run: (run != NO_RUN).then_some(run),
-                files,
+                files: intent.files,
             })
             .collect();
         if let Some(bad) = self.bad.take() {

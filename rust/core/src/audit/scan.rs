@@ -1,18 +1,23 @@
 //! A segment as judged lines, in order, in bounded memory, hashed on all processors.
 //!
-//! A round reads one block per thread, cuts the blocks at line ends, judges them side by side and hands the lines on in
-//! order. What one round holds is all that is ever held.
+//! A round reads a block, cuts it at line ends into parts, has threads judge one part after another and hands the lines on
+//! in order. What one round holds is all that is ever held.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::line::{Hasher, Line};
 
-/// How much one thread judges in a round: long enough that starting it costs nothing.
-const BLOCK: usize = 1 << 20;
+/// How much a round reads: what one thread has to wait for another at its end is then little beside it.
+const BLOCK: usize = 4 << 20;
+
+/// How much a thread takes at a time: one that the system puts aside holds up no more than this.
+const PART: usize = 128 << 10;
 
 /// How long a line may be, its end not counted. A longer one is no entry.
 pub(crate) const MAX_LINE: usize = 16 << 20;
@@ -87,45 +92,43 @@ fn judge_all(
     threads: usize,
     take: &mut dyn FnMut(Line),
 ) {
-    let parts = cut(text, threads);
-    let mut judged: Vec<Vec<Line>> = Vec::with_capacity(parts.len());
-    std::thread::scope(|scope| {
-        let mut begin = offset;
-        let mut mine = None;
-        let mut others = Vec::new();
-        for part in parts {
-            let from = begin;
-            begin += part.len() as u64;
-            if mine.is_none() {
-                mine = Some((part, from));
-            } else {
-                let work = move || judge_part(part, from, hasher);
-                // Without threads to be had, this one does it.
-                let spawned = std::thread::Builder::new().spawn_scoped(scope, work);
-                others.push(spawned.map_err(|_| (part, from)));
-            }
+    let parts = cut(text, offset);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut judged = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some((part, from)) = parts.get(number) else {
+                return judged;
+            };
+            judged.push((number, judge_part(part, *from, hasher)));
         }
-        judged.extend(mine.map(|(part, from)| judge_part(part, from, hasher)));
+    };
+    let mut judged = std::thread::scope(|scope| {
+        // Where no thread is to be had, the others do its work.
+        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads.min(parts.len())).filter_map(spawn).collect();
+        let mut judged = work();
         for other in others {
-            judged.push(match other {
-                Ok(thread) => thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                Err((part, from)) => judge_part(part, from, hasher),
-            });
+            judged.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
+        judged
     });
-    judged.into_iter().flatten().for_each(take);
+    judged.sort_unstable_by_key(|(number, _)| *number);
+    judged
+        .into_iter()
+        .flat_map(|(_, lines)| lines)
+        .for_each(take);
 }
 
-/// Cuts at line ends into at most `count` parts of about one size.
-fn cut(mut text: &[u8], count: usize) -> Vec<&[u8]> {
-    let size = (text.len() / count).max(BLOCK / 8);
-    let mut parts = Vec::with_capacity(count);
+/// Cuts at line ends into parts, each with the place where it begins.
+fn cut(mut text: &[u8], mut offset: u64) -> Vec<(&[u8], u64)> {
+    let mut parts = Vec::with_capacity(text.len() / PART + 1);
     while !text.is_empty() {
-        let end = text.get(size..).and_then(|rest| memchr(b'\n', rest));
-        let (part, rest) = text.split_at(end.map_or(text.len(), |end| size + end + 1));
-        parts.push(part);
+        let end = text.get(PART..).and_then(|rest| memchr(b'\n', rest));
+        let (part, rest) = text.split_at(end.map_or(text.len(), |end| PART + end + 1));
+        parts.push((part, offset));
+        offset += part.len() as u64;
         text = rest;
     }
     parts
