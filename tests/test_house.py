@@ -42,6 +42,7 @@ ONLY_FROM: Final[dict[str, tuple[str, ...]]] = {
         "audit",
         "signals",
         "files",
+        "proof",
     ),
     "theus_nb.session": ("notebook.*", "cli", "__init__"),
     "theus_nb.notebook": ("notebook.*", "__init__"),
@@ -68,7 +69,13 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "outputs": ("errors", "contract", "guard"),
     "notebook_zone": ("errors", "contract"),
     "publishing": ("lanes",),
-    "replacing": (),
+    "replacing": ("attempts",),
+    "verdict": (),
+    "proof": ("_core", "errors", "verdict"),
+    "logs": ("errors",),
+    "log_text": ("logs", "verdict"),
+    "export": ("errors", "logs"),
+    "prune": ("errors", "logs", "proof"),
     "timeline.model": ("events", "timeline.*"),
 }
 

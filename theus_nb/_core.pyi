@@ -17,6 +17,7 @@ from typing import Any, final
 from theus_nb._core_body import Access, Branch, Context
 from theus_nb._core_lanes import Lane, WorkQueue
 from theus_nb._core_loops import Bridge, Waiter
+from theus_nb._core_proof import verify_logs
 
 __all__ = [
     "Access",
@@ -29,6 +30,7 @@ __all__ = [
     "Run",
     "Waiter",
     "WorkQueue",
+    "verify_logs",
 ]
 
 @final

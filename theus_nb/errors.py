@@ -20,6 +20,7 @@ The tree::
     ├── RunTimeoutError (TimeoutError)          the body took longer than its process allows
     ├── RunEndedError (RuntimeError)            a context used after its run has ended
     ├── RunPendingError (asyncio.InvalidStateError)  a result asked for too early
+    ├── UnreadableLogError (ValueError)         nothing can be said about an audit log
     └── SessionError (RuntimeError)
         ├── SessionClosedError
         ├── ForkedProcessError
@@ -123,6 +124,10 @@ class RunEndedError(TheusError, RuntimeError):
 
 class RunPendingError(TheusError, asyncio.InvalidStateError):
     """The result of a run was asked for before there was one."""
+
+
+class UnreadableLogError(TheusError, ValueError):
+    """Nothing can be said about an audit log: unreadable, foreign, keyed, of another version."""
 
 
 class SessionError(TheusError, RuntimeError):

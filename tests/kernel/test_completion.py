@@ -34,7 +34,7 @@ def _notebook(kernel: Kernel) -> None:
         ("%%theus_process crunch --lane l", ["loop"]),
         ("%%theus_process cr", ["crunch"]),
         ("%theus st", ["status"]),
-        ("%theus ", ["status", "wait", "cancel", "accept", "help"]),
+        ("%theus ", ["status", "wait", "cancel", "accept", "verify", "help"]),
     ],
 )
 def test_completion_in_the_magic_line(kernel: Kernel, typed: str, offered: list[str]) -> None:

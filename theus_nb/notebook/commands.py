@@ -10,6 +10,7 @@ from IPython.display import display
 from theus_nb.contract import did_you_mean
 from theus_nb.errors import ContractError
 from theus_nb.notebook.status import status_bundle
+from theus_nb.notebook.verifying import verdict_bundle
 from theus_nb.notebook.waiting import report, runs_to_cancel, runs_to_wait_for, wait_for
 from theus_nb.sync_entry import pump
 
@@ -91,6 +92,11 @@ def _cancel(session: Session, words: list[str]) -> None:
         print(f"{run.id} {run.name!r} {said}")  # noqa: T201
 
 
+def _verify(session: Session, words: list[str]) -> None:
+    # A path may have spaces in it.
+    display(verdict_bundle(session, " ".join(words) or None), raw=True)
+
+
 def _help(_session: Session, words: list[str]) -> None:
     _no_words("help", words)
     print(_help_text())  # noqa: T201
@@ -101,6 +107,7 @@ COMMANDS: Final = {
     "wait": Command("wait [NAME...]", "wait for background runs; failures are raised", _wait),
     "cancel": Command("cancel NAME|rN|all", "end unfinished runs", _cancel),
     "accept": Command("accept PATH", "read a failed path again, with the value it had", _accept),
+    "verify": Command("verify [LOG]", "prove that nobody has changed the audit log", _verify),
     "help": Command("help", "this list", _help),
 }
 

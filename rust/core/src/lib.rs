@@ -7,6 +7,7 @@
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
 //! | [`span`] | the records of runs that the timeline shows |
+//! | [`audit`] | the audit log: chained entries, and the proof that nobody has changed them |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
 //!
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod contract;
 pub mod error;
 pub mod path;

@@ -13,6 +13,7 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
+//! | `verify` | the proof of an audit log |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -42,6 +43,7 @@ mod queue;
 mod replace;
 mod run;
 mod store;
+mod verify;
 mod versions;
 mod waiter;
 mod wakeup;
@@ -60,5 +62,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<waiter::Waiter>()?;
+    module.add_function(wrap_pyfunction!(verify::verify_logs, module)?)?;
     fork::watch(module.py(), module)
 }

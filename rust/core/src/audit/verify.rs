@@ -1,0 +1,288 @@
+//! The proof: every line's hash, every link, and whatever somebody outside has seen.
+
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::Checkpoint;
+pub use super::judge::Anchor;
+use super::judge::Judge;
+use super::line::Hasher;
+pub use super::line::to_hex;
+use super::logs::{Found, Start, find, name, pruned};
+use super::report::{Fault, Place, Problem, Report, Unreadable};
+use super::scan::{scan, scan_from};
+
+/// More threads than this wait for the disk and for each other.
+const MAX_THREADS: usize = 8;
+
+/// What a verification is given besides the path.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The key that the log was written with.
+    pub key: Option<Vec<u8>>,
+    /// Heads that were kept elsewhere.
+    pub checkpoints: Vec<Checkpoint>,
+    /// How many threads hash; 0 for one per processor.
+    pub threads: usize,
+}
+
+impl Options {
+    fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS)),
+            given => given,
+        }
+    }
+}
+
+/// Verifies a log, one segment, or a directory of logs; reads as far as there is anything when it is called.
+///
+/// A directory's reports are in the order of the logs' names; logs that are missing stand among them.
+///
+/// # Errors
+/// Nothing can be said: see [`Unreadable`]. What is wrong with a log is no error but in its [`Report`].
+pub fn verify(path: &Path, options: &Options) -> Result<Vec<Report>, Unreadable> {
+    match find(path)? {
+        Found::Segment(segment) => {
+            let anchors = anchors_of_one(&name(path), &options.checkpoints)?;
+            let whole = name(&segment) == "000001.jsonl";
+            verify_log(name(path), &[segment], whole, anchors, options).map(|report| vec![report])
+        }
+        Found::Log(path, segments) => {
+            let anchors = anchors_of_one(&name(&path), &options.checkpoints)?;
+            verify_log(name(&path), &segments, true, anchors, options).map(|report| vec![report])
+        }
+        Found::Logs(path, logs) => verify_logs(&path, &logs, options),
+    }
+}
+
+fn anchor(checkpoint: &Checkpoint) -> Anchor {
+    Anchor {
+        seq: checkpoint.seq,
+        hash: checkpoint.hash,
+        witness: "the checkpoint".to_owned(),
+    }
+}
+
+/// A single checkpoint is meant for the log that is given, even if that is a copy under another name.
+fn anchors_of_one(log: &str, checkpoints: &[Checkpoint]) -> Result<Vec<Anchor>, Unreadable> {
+    if let [only] = checkpoints {
+        return Ok(vec![anchor(only)]);
+    }
+    let mine: Vec<_> = checkpoints
+        .iter()
+        .filter(|c| c.log == log)
+        .map(anchor)
+        .collect();
+    if mine.is_empty() && !checkpoints.is_empty() {
+        let text = format!(
+            "none of its {} lines is about log '{log}'",
+            checkpoints.len()
+        );
+        return Err(Unreadable::Checkpoint(text));
+    }
+    Ok(mine)
+}
+
+/// Verifies the bytes of one segment, as a log of its own.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_bytes(bytes: &[u8], options: &Options) -> Result<Report, Unreadable> {
+    let hasher = Hasher::new(options.key.as_deref());
+    let anchors = options.checkpoints.iter().map(anchor).collect();
+    let mut judge = Judge::new(Report::default(), true, anchors);
+    judge.begin_segment("000001.jsonl");
+    scan_from(bytes, &hasher, options.threads(), &mut |line| {
+        judge.take(line);
+    })
+    .map_err(|error| Unreadable::Io(PathBuf::new(), error))?;
+    if judge.is_foreign() {
+        return Err(Unreadable::Foreign(PathBuf::new()));
+    }
+    Ok(judge.finish())
+}
+
+fn verify_log(
+    log: String,
+    segments: &[PathBuf],
+    whole: bool,
+    anchors: Vec<Anchor>,
+    options: &Options,
+) -> Result<Report, Unreadable> {
+    let Some(first) = segments.first() else {
+        // Removed since the directory was read.
+        return Err(Unreadable::NotALog(PathBuf::from(log)));
+    };
+    let start = if whole {
+        Start::read(first)?
+    } else {
+        Start::default()
+    };
+    check_start(first, &start, options)?;
+    let hasher = Hasher::new(options.key.as_deref());
+    let report = Report {
+        log,
+        keyed: options.key.is_some(),
+        ..Report::default()
+    };
+    let mut judge = Judge::new(report, whole, anchors);
+    for segment in segments {
+        judge.begin_segment(&name(segment));
+        scan(segment, &hasher, options.threads(), &mut |line| {
+            judge.take(line);
+        })
+        .map_err(|error| Unreadable::Io(segment.clone(), error))?;
+    }
+    if judge.is_foreign() {
+        return Err(Unreadable::Foreign(first.clone()));
+    }
+    let nothing_fits = judge.nothing_fits();
+    let mut report = judge.finish();
+    if options.key.is_some() && nothing_fits {
+        judge_key(&start, &mut report);
+    }
+    Ok(report)
+}
+
+fn check_start(path: &Path, start: &Start, options: &Options) -> Result<(), Unreadable> {
+    if let Some(version) = start.format.filter(|version| *version != 1) {
+        return Err(Unreadable::Version(path.to_owned(), version));
+    }
+    if start.keyed && options.key.is_none() {
+        return Err(Unreadable::KeyNeeded(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// With a key, and no entry that it fits.
+fn judge_key(start: &Start, report: &mut Report) {
+    let (fault, text) = if start.fits_unkeyed {
+        (
+            Fault::Unkeyed,
+            "a key was given, and the log was written without one: anybody could have built this chain",
+        )
+    } else {
+        (
+            Fault::WrongKey,
+            "the key fits no entry: it is the key of another log, or every entry was changed",
+        )
+    };
+    let place = report
+        .torn
+        .take()
+        .map(|torn| torn.place)
+        .unwrap_or_default();
+    report.problem = Some(Problem {
+        fault,
+        seq: 0,
+        place,
+        text: text.to_owned(),
+    });
+}
+
+fn verify_logs(
+    path: &Path,
+    logs: &[PathBuf],
+    options: &Options,
+) -> Result<Vec<Report>, Unreadable> {
+    let seen = witnesses(logs, options)?;
+    let removed = pruned(path)?;
+    let mut reports = Vec::new();
+    for log in logs {
+        let named = name(log);
+        let anchors = seen
+            .iter()
+            .filter(|(log, _)| *log == named)
+            .map(|(_, a)| a.clone())
+            .collect();
+        let segments = super::logs::segments(log)?;
+        reports.push(verify_log(named, &segments, true, anchors, options)?);
+    }
+    let mut absent: Vec<&str> = seen.iter().map(|(log, _)| log.as_str()).collect();
+    absent.extend(removed.iter().map(|checkpoint| checkpoint.log.as_str()));
+    absent.sort_unstable();
+    absent.dedup();
+    absent.retain(|log| reports.iter().all(|report| report.log != *log));
+    for log in absent {
+        let anchors = seen
+            .iter()
+            .filter(|(name, _)| name == log)
+            .map(|(_, anchor)| anchor);
+        let left = removed.iter().rfind(|checkpoint| checkpoint.log == log);
+        reports.push(absent_log(log, &anchors.collect::<Vec<_>>(), left));
+    }
+    reports.sort_by(|one, other| one.log.cmp(&other.log));
+    Ok(reports)
+}
+
+/// What checkpoints and later logs have seen of each log.
+fn witnesses(logs: &[PathBuf], options: &Options) -> Result<Vec<(String, Anchor)>, Unreadable> {
+    let mut seen: Vec<_> = options
+        .checkpoints
+        .iter()
+        .map(|given| (given.log.clone(), anchor(given)))
+        .collect();
+    for log in logs {
+        let segments = super::logs::segments(log)?;
+        let Some(first) = segments.first() else {
+            continue;
+        };
+        for head in Start::read(first)?.heads {
+            let witness = format!("log {}", name(log));
+            seen.push((
+                head.log,
+                Anchor {
+                    seq: head.seq,
+                    hash: head.hash,
+                    witness,
+                },
+            ));
+        }
+    }
+    Ok(seen)
+}
+
+/// A log that is not there: removed on purpose, or missing.
+fn absent_log(log: &str, seen: &[&Anchor], removed: Option<&Checkpoint>) -> Report {
+    let report = Report {
+        log: log.to_owned(),
+        ..Report::default()
+    };
+    let problem = |fault, seq, text| {
+        Some(Problem {
+            fault,
+            seq,
+            place: Place::default(),
+            text,
+        })
+    };
+    let Some(removed) = removed else {
+        let text = seen.first().map_or_else(String::new, |anchor| {
+            format!(
+                "{} saw it up to entry {}, and it is not there",
+                anchor.witness, anchor.seq
+            )
+        });
+        return Report {
+            problem: problem(Fault::MissingLog, 0, text),
+            ..report
+        };
+    };
+    let contradicts = |anchor: &&&Anchor| {
+        anchor.seq > removed.seq || (anchor.seq == removed.seq && anchor.hash != removed.hash)
+    };
+    if let Some(anchor) = seen.iter().find(contradicts) {
+        let text = format!(
+            "it is said to have been pruned at entry {}, and {} saw entry {} with another hash",
+            removed.seq, anchor.witness, anchor.seq
+        );
+        return Report {
+            problem: problem(Fault::MissingLog, removed.seq, text),
+            ..report
+        };
+    }
+    Report {
+        pruned: true,
+        ..report
+    }
+}

@@ -1,0 +1,129 @@
+"""Finding logs and reading what can be read of their entries; `proof` is what proves them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from theus_nb.errors import UnreadableLogError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
+Entry = dict[str, Any]
+"""An entry of a log, as parsed from its line: docs/audit-format.md names the keys."""
+
+_SEGMENT: Final = re.compile(r"\d{6}\.jsonl")
+
+
+def segments(log: Path) -> list[Path]:
+    """Return the segments of a log, in order.
+
+    Args:
+        log: Its directory.
+    """
+    return sorted(path for path in log.iterdir() if _SEGMENT.fullmatch(path.name))
+
+
+def find_logs(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
+    """Find the logs at a path.
+
+    Args:
+        path: A segment, a directory with segments, or a directory with such directories.
+
+    Returns:
+        The segments of each log, by name and in order. A segment alone is a log of one.
+
+    Raises:
+        UnreadableLogError: There is no log.
+    """
+    root = Path(path)
+    try:
+        if root.is_file():
+            return {root.parent.resolve().name: [root]}
+        if own := segments(root):
+            return {root.resolve().name: own}
+        inner = sorted(d for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
+        logs = {directory.name: found for directory in inner if (found := segments(directory))}
+    except OSError as error:
+        msg = f"'{root}' cannot be read: {error}"
+        raise UnreadableLogError(msg) from error
+    if not logs:
+        msg = (
+            f"'{root}' is no audit log: give a segment (000001.jsonl), a directory with segments, "
+            "or a directory of such directories"
+        )
+        raise UnreadableLogError(msg)
+    return logs
+
+
+def entries(files: list[Path]) -> Iterator[Entry]:
+    """Yield the entries of a log, in the order of its lines; what is no entry is left out.
+
+    Args:
+        files: Its segments.
+
+    Raises:
+        UnreadableLogError: A segment cannot be read.
+    """
+    for file in files:
+        try:
+            with file.open("rb") as lines:
+                for line in lines:
+                    if (entry := read_entry(line)) is not None:
+                        yield entry
+        except OSError as error:
+            msg = f"'{file}' cannot be read: {error}"
+            raise UnreadableLogError(msg) from error
+
+
+def read_entry(line: bytes) -> Entry | None:
+    """Return the entry of a line, None if it is not one (yet).
+
+    Args:
+        line: With its line end, if it has one.
+    """
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(entry, dict) and isinstance(entry.get("seq"), int)
+    readable = whole and isinstance(entry.get("kind"), str)
+    timed = readable and isinstance(entry.get("mono"), int) and isinstance(entry.get("ts"), str)
+    return entry if timed and isinstance(entry.get("detail", {}), dict) else None
+
+
+def follow(log: Path, wait: Callable[[], object]) -> Iterator[Entry]:
+    """Yield the entries of a log, then those that are still being written, to the session's end.
+
+    Args:
+        log: Its directory.
+        wait: Called when there is nothing new; what it raises ends the following.
+    """
+    number, offset, rest = 0, 0, b""
+    while True:
+        files = segments(log)
+        if number < len(files):
+            with files[number].open("rb") as file:
+                file.seek(offset)
+                data = file.read(_PIECE)
+            offset += len(data)
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                if (entry := read_entry(line)) is not None:
+                    yield entry
+                    if entry["kind"] == "session_ended":
+                        return
+            if data:
+                continue
+            if number + 1 < len(files):
+                number, offset, rest = number + 1, 0, b""
+                continue
+        wait()
+
+
+_PIECE: Final = 1 << 20
+"""How much of a segment is read at once while following it."""
