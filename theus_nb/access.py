@@ -221,6 +221,7 @@ class Access:
             f"({listed}). Declare it:\n    {self.process.declaration(fixed)}"
         )
         raised = error(msg, process=self.process.name, path=path, run_id=self.run.id)
+        self.run.engine.deny(self.run, path, verb)
         # Remembered, so that a body that swallows the exception fails all the same.
         self.violation = self.violation or raised
         return raised

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from theus_nb._core import Bridge, Definition, Run
+    from theus_nb.audit import Audit
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
 
@@ -62,14 +63,16 @@ class Dispatcher:
         workers: Number of worker threads.
         zone: The notebook's variables, if there is a notebook.
         registry: The processes known by name.
+        audit: Where everything is recorded.
     """
 
-    def __init__(self, workers: int, zone: NotebookZone, registry: Registry) -> None:
+    def __init__(self, workers: int, zone: NotebookZone, registry: Registry, audit: Audit) -> None:
+        self.audit = audit
         self.zone = zone
         self.registry = registry
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
-        self.engine = _core.Engine(self.endings, current, RECORDS)
+        self.engine = _core.Engine(self.endings, current, RECORDS, audit.log)
         self.endings.engine = self.engine
         self.lanes = WorkerLanes(workers, self.execute)
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -118,6 +121,7 @@ class Dispatcher:
             [(access.path, access.optional) for access in contract.outputs],
         )
         process.defined = (self.engine, definition)
+        self.audit.define(process)
         return definition
 
     # -- sync processes ---------------------------------------------------------------------

@@ -19,6 +19,8 @@ The tree::
     ├── RunCancelledError (RuntimeError)        the run was cancelled, not the task that awaits it
     ├── RunEndedError (RuntimeError)            a context used after its run has ended
     ├── RunPendingError (asyncio.InvalidStateError)  a result asked for too early
+    ├── AuditError (RuntimeError)               the audit log cannot be had, or cannot hold this
+    │   └── AuditWriteError                     what was to be made durable is not
     └── SessionError (RuntimeError)
         ├── SessionClosedError
         ├── ForkedProcessError
@@ -117,6 +119,14 @@ class RunEndedError(TheusError, RuntimeError):
 
 class RunPendingError(TheusError, asyncio.InvalidStateError):
     """The result of a run was asked for before there was one."""
+
+
+class AuditError(TheusError, RuntimeError):
+    """The audit log cannot be opened or read, or an entry cannot be recorded."""
+
+
+class AuditWriteError(AuditError):
+    """The disk refused the audit log; nothing is written to that log any more."""
 
 
 class SessionError(TheusError, RuntimeError):

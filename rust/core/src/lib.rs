@@ -6,6 +6,7 @@
 //! | [`contract`] | what a run declares to read and write, compiled once |
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
+//! | [`audit`] | the audit log: chained entries, written in groups, kept apart as written and synced |
 //! | [`span`] | the records of runs that the timeline shows |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod contract;
 pub mod error;
 pub mod path;

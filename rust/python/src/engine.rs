@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyString};
 use theus_core::span::Spans;
 use theus_core::{Access, ContractId, NodeId, Scheduler, Ticket};
 
+use crate::audit::AuditLog;
 use crate::bridge::Bridge;
 use crate::errors::theus_error;
 use crate::here::copy_context;
@@ -87,6 +88,8 @@ pub struct Engine {
     loop_label: Arc<str>,
     /// Names assignments outside of runs in the records.
     pub state_label: Arc<str>,
+    /// Where everything is recorded for good, if it is.
+    pub audit: Option<Py<AuditLog>>,
 }
 
 impl Engine {
@@ -113,7 +116,10 @@ impl Engine {
             let message = "the session is closed: make a new Session(), or reload the extension";
             return Err(theus_error(py, "SessionClosedError", message));
         }
-        Ok(())
+        match &self.audit {
+            Some(audit) => audit.get().check_policy(py),
+            None => Ok(()),
+        }
     }
 
     /// A waiter went away before its run ended.
@@ -130,8 +136,15 @@ impl Engine {
     ///     hooks: the Python side of the engine.
     ///     current: the context variable that holds the running process's context.
     ///     records: how many finished runs to remember.
+    ///     audit: where to record them for good.
     #[new]
-    fn new(hooks: Py<PyAny>, current: Py<PyAny>, records: usize) -> Self {
+    #[pyo3(signature = (hooks, current, records, audit = None))]
+    fn new(
+        hooks: Py<PyAny>,
+        current: Py<PyAny>,
+        records: usize,
+        audit: Option<Py<AuditLog>>,
+    ) -> Self {
         Self {
             core: Mutex::new(Core {
                 scheduler: Scheduler::new(),
@@ -141,7 +154,11 @@ impl Engine {
             }),
             hooks,
             current,
-            began: Instant::now(),
+            // One clock for both, so that times in the log and in the records are the same.
+            began: audit
+                .as_ref()
+                .map_or_else(Instant::now, |audit| audit.get().began),
+            audit,
             made_in: fork::generation(),
             loop_label: "loop".into(),
             state_label: "theus.state".into(),
@@ -274,6 +291,7 @@ impl Engine {
         {
             // Nothing to be bound, and nothing the scheduler would have to know about the start.
             run.get().started_here(submitted);
+            run.get().record_start(Vec::new());
             return Ok((run.unbind(), true, None));
         }
         match finish::begin(slf, &run) {
@@ -381,9 +399,13 @@ impl Engine {
     ) -> PyResult<Bound<'py, Run>> {
         let now = slf.get().now();
         let engine = slf.clone().unbind();
+        let (logged, cell) = match &slf.get().audit {
+            Some(audit) => audit.get().admit(),
+            None => (false, 0),
+        };
         Bound::new(
             slf.py(),
-            Run::new(engine, process, bridge, lane, call, task, now),
+            Run::new(engine, process, bridge, lane, call, task, now, logged, cell),
         )
     }
 }

@@ -41,13 +41,15 @@ pub fn begin(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Optio
             Some(known) => core.scheduler.start(Ticket(number)).map(|values| {
                 let reads = versions_read(&known, &values);
                 if let Some(entry) = core.runs.get_mut(&number) {
-                    entry.reads = reads;
+                    entry.reads.clone_from(&reads);
                 }
-                (known, values)
+                (known, values, reads)
             }),
         }
     };
-    let (known, values) = started.map_err(|error| refused(py, &error, &run.get().name(py)))?;
+    let (known, values, reads) =
+        started.map_err(|error| refused(py, &error, &run.get().name(py)))?;
+    run.get().record_start(reads);
     if values.is_empty() {
         return Ok(None);
     }
@@ -83,12 +85,15 @@ pub fn commit(
     let number = run.get().number();
     let ended = {
         let list = collect_writes(run.get(), writes)?;
+        let prints = me.fingerprints(writes);
         let mut core = me.core();
         let Some(list) = to_versions(me, &mut core, number, list) else {
             return Ok(false);
         };
         match core.scheduler.finish(Ticket(number), End::Committed(list)) {
             Ok(effects) => {
+                // Under the lock: nobody can read these versions before they are in the log.
+                run.get().record_commit(number, prints);
                 let entry = core.runs.remove(&number);
                 Ok((entry, Aftermath::collect(py, &mut core, effects)))
             }
@@ -223,6 +228,7 @@ pub fn publish(
 ) -> PyResult<u64> {
     let py = engine.py();
     let list = collect_writes(run.get(), Some(writes))?;
+    let prints = engine.get().fingerprints(Some(writes));
     let number = run.get().number();
     let published = {
         let mut core = engine.get().core();
@@ -233,6 +239,7 @@ pub fn publish(
         let published = core.scheduler.publish(Ticket(number), list);
         published.map(|effects| {
             let version = effects.version;
+            run.get().record_publication(version, prints);
             (version, Aftermath::collect(py, &mut core, effects))
         })
     };
@@ -255,6 +262,12 @@ pub fn end(
     let me = engine.get();
     let run = entry.run.bind(py);
     let now = me.now();
+    let failure = match (&me.audit, &outcome, status) {
+        (Some(audit), Outcome::Error(error, trace), Status::Failed) => {
+            audit.get().describe(py, error, trace.as_ref())
+        }
+        _ => None,
+    };
     let (span, watched, dropped) = {
         let mut state = run.get().state();
         state.unretrieved = !reported && matches!(outcome, Outcome::Error(..));
@@ -279,6 +292,9 @@ pub fn end(
         (span, watched, (state.call.take(), state.task.take()))
     };
     drop(dropped);
+    if let Some(audit) = &me.audit {
+        audit.get().run_ended(&span, run.get(), failure);
+    }
     me.core().spans.push(span);
     if watched {
         run.get().tell_watchers(py);

@@ -44,4 +44,5 @@ pub fn check(py: Python<'_>, made_in: u32) -> PyResult<()> {
 #[pyfunction]
 fn after_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    crate::audit::close_inherited();
 }

@@ -10,16 +10,20 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
+//! | `audit`, `fingerprint`, `runtime` | what is recorded of all this; what is said of a value; tokio's thread |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
 #![allow(clippy::needless_pass_by_value)]
 
 mod admit;
+mod audit;
 mod bridge;
 mod callbacks;
+mod detail;
 mod engine;
 mod errors;
+mod fingerprint;
 mod finish;
 mod fork;
 mod future;
@@ -29,6 +33,7 @@ mod inspect;
 mod outcome;
 mod queue;
 mod run;
+mod runtime;
 mod store;
 mod versions;
 mod waiter;
@@ -38,6 +43,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<audit::AuditLog>()?;
     module.add_class::<bridge::Bridge>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<engine::Known>()?;

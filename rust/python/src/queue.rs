@@ -246,6 +246,13 @@ impl Lane {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             if let Some(context) = context {
+                if run
+                    .get()
+                    .definition()
+                    .is_some_and(|known| known.inputs.is_empty())
+                {
+                    run.get().record_start(Vec::new()); // otherwise when its inputs are bound
+                }
                 // Made now and not at submission: thousands of queued runs are fewer objects then.
                 let enter = context.getattr(py, intern!(py, "run"))?;
                 let held = run.clone_ref(py);
