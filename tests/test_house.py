@@ -54,6 +54,9 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "context": ("errors", "contract"),
     "access": ("errors", "contract", "context", "guard"),
     "outputs": ("errors", "contract", "guard"),
+    "audit_place": ("errors",),
+    "audit_sync": (),
+    "audit": ("_core", "errors", "audit_place", "audit_sync"),
     "notebook_zone": ("errors", "contract"),
     "timeline.model": ("events", "timeline.*"),
 }

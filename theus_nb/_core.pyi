@@ -1,10 +1,8 @@
 """The Rust core, as Python sees it.
 
-Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns.
-The classes hold no policy: what to say, where to commit and when to give up is decided by the
-Python modules that use them. All methods may be called from any thread unless they say so.
-
-Times are nanoseconds since the session began.
+Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns. The
+classes hold no policy: that is decided by the Python modules that use them. All methods may be
+called from any thread unless they say so. Times are nanoseconds since the session began.
 """
 
 import asyncio
@@ -12,7 +10,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import Any, final
 
-__all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
+from theus_nb._core_audit import AuditLog
+
+__all__ = ["AuditLog", "Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
 
 @final
 class Bridge:
@@ -276,91 +276,6 @@ class Lane:
         """
 
 @final
-class AuditLog:
-    """One session's audit log: a queue in memory, and a task that writes it without Python.
-
-    Nothing is created on disk before the first entry. All methods raise `ForkedProcessError` in a
-    forked child.
-
-    Args:
-        directory: Where logs lie side by side; None keeps the log in memory.
-        name: Name of this log's own directory in it.
-        opening: Detail of the first entry; version and the heads of the other logs are added.
-        notify: Called once, with a sentence, when the log cannot be created or written.
-        key: Key of the chain.
-        default_place: Nobody asked for this place: it gets a ``.gitignore``, and where it cannot
-            be written to the log stays in memory.
-        messages: Whether the texts of exceptions are recorded.
-        stop: Whether new runs are refused once the log cannot be written.
-        segment_bytes: Size after which the next file is begun.
-    """
-
-    def __new__(
-        cls,
-        directory: str | None,
-        name: str,
-        opening: dict[str, Any],
-        notify: Callable[[str], object],
-        *,
-        key: bytes | None = None,
-        default_place: bool = False,
-        messages: bool = False,
-        stop: bool = False,
-        segment_bytes: int = ...,
-    ) -> AuditLog: ...
-    cell: int
-    def record(
-        self,
-        kind: str,
-        detail: dict[str, Any] | None = None,
-        *,
-        process: str | None = None,
-        run: Run | None = None,
-    ) -> int | None:
-        """Record an entry that is made of plain values.
-
-        Returns:
-            Its number; None if there was no room (it is counted) or the log has ended.
-
-        Raises:
-            AuditError: An unknown kind, or too much detail.
-        """
-    def lines(self, after: int, limit: int) -> list[str]:
-        """Return raw lines with numbers above `after` that are in memory, at most `limit`."""
-    def position(self) -> tuple[int, int, int]:
-        """The number of the next entry, of the last synced one (-1: none), and entries lost."""
-    @property
-    def written(self) -> int:
-        """Number of the last entry the operating system has; -1 for none."""
-    @property
-    def first_line(self) -> int | None:
-        """Number of the oldest line in memory."""
-    @property
-    def trouble(self) -> str | None:
-        """Why nothing is written any more, or why the log is in memory only."""
-    @property
-    def has_room(self) -> bool:
-        """Whether notes and new runs find room in the queue at present."""
-    def request_sync(self) -> int:
-        """Ask for everything so far to be synced; return the number of the last entry."""
-    def wait(self, seq: int, timeout: float) -> bool:
-        """Block until an entry is synced, at most `timeout` seconds.
-
-        The interpreter is free meanwhile.
-
-        Raises:
-            AuditWriteError: It never will be.
-        """
-    def settle(self, timeout: float) -> bool:
-        """Block until what has been recorded is among the lines, at most `timeout` seconds."""
-    def close(self, detail: dict[str, Any] | None = None, timeout: float = 1.0) -> bool:
-        """Write the last entry, and wait until all is synced; False if that took too long.
-
-        Raises:
-            AuditWriteError: It never will be.
-        """
-
-@final
 class Definition:
     """What a process is to one engine. Made by `Engine.define`."""
 
@@ -379,11 +294,7 @@ class Engine:
     """
 
     def __new__(
-        cls,
-        hooks: object,
-        current: ContextVar[Any],
-        records: int,
-        audit: AuditLog | None = None,
+        cls, hooks: object, current: ContextVar[Any], records: int, audit: AuditLog | None = None
     ) -> Engine: ...
     def define(
         self,
@@ -457,15 +368,14 @@ class Engine:
             PathShapeError: The path would hold a value and children.
         """
     def present(self, path: str) -> tuple[str, Any, int]:
-        """What a path holds: ``(kind, value, version)``.
+        """Kind, value and version of a path.
 
-        Kind is ``"leaf"``, ``"branch"``, ``"missing"`` or ``"failed"``; the value is then
-        ``(failed path, exception)``.
+        Kind is leaf, branch, missing or failed; the value is then ``(failed path, exception)``.
         """
     def provenance(
         self, path: str
     ) -> tuple[int, int | None, str | None, str | None, list[tuple[str, int]], int] | None:
-        """Where a value comes from: version, run, process, source hash, inputs, time."""
+        """Version, run, process, source hash, inputs, time of a value."""
     def look(self, run: Run, path: str) -> Any:
         """What a running run would read at a path now; None if there is no value."""
     def children(self, path: str) -> list[str]:
@@ -481,10 +391,7 @@ class Engine:
     def unfinished(self) -> list[Run]:
         """Unfinished runs, oldest first."""
     def spans(self) -> list[tuple[int, int | None, str, str, str, int, int, int]]:
-        """Finished runs, oldest first.
-
-        Each is run, parent, process, lane, status, submitted, started (0 if it never did), ended.
-        """
+        """Run, parent, process, lane, status, submitted, started (or 0), ended; oldest first."""
     def deny(self, run: Run, path: str, verb: str) -> None:
         """Record in the audit log that a run reached for what its contract does not grant."""
     def now(self) -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import dataclasses
-import datetime
+import datetime as dt
 import json
 import logging
-import pathlib
 import platform
 import time
 import weakref
@@ -16,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import AuditLog
 from theus_nb.audit_place import find_place, read_key
+from theus_nb.audit_sync import STEP, SyncGroup
 from theus_nb.errors import AuditError, AuditWriteError, ContractError, SessionClosedError
 
 if TYPE_CHECKING:
     import os
+    import pathlib
     from collections.abc import Iterator
 
     import pandas as pd
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from theus_nb.process import Process
 
 Entry = dict[str, Any]
-
-_STEP: Final = 0.2
-"""Seconds between looks while something waits for the disk: an executor must be able to leave."""
 
 _GLANCE: Final = 0.25
 """Seconds that looking at the log waits for entries on their way into it."""
@@ -119,7 +116,7 @@ class Audit:
             stop=policy == "stop",
         )
         self._closed = False
-        self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _SyncGroup] = (
+        self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, SyncGroup] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -177,7 +174,7 @@ class Audit:
         loop = asyncio.get_running_loop()
         group = self._waiting.get(loop)
         if group is None:
-            group = self._waiting[loop] = _SyncGroup(self.log)
+            group = self._waiting[loop] = SyncGroup(self.log)
         await group.join(seq, loop)
 
     def wait(self, timeout: float | None = None) -> None:
@@ -193,7 +190,7 @@ class Audit:
         """
         seq = self.log.request_sync()
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not self.log.wait(seq, _STEP):
+        while not self.log.wait(seq, STEP):
             if deadline is not None and time.monotonic() >= deadline:
                 msg = f"the disk has not confirmed the audit log within {timeout} s; it may later"
                 raise AuditWriteError(msg)
@@ -245,7 +242,7 @@ class Audit:
         *,
         process: str | None = None,
         kind: str | None = None,
-        since: datetime.datetime | datetime.timedelta | str | None = None,
+        since: dt.datetime | dt.timedelta | str | None = None,
     ) -> list[Entry]:
         """Return the entries that match, oldest first: from the files, and from memory.
 
@@ -340,43 +337,6 @@ class Audit:
         return f"<Audit {where}, {status.entries} entries, synced to {status.synced}{lost}{wrong}>"
 
 
-class _SyncGroup:
-    """Those who wait on one loop for the disk: one thread waits for them all."""
-
-    def __init__(self, log: AuditLog) -> None:
-        self._log = log
-        self._pending: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
-        self._server: asyncio.Task[None] | None = None
-
-    async def join(self, seq: int, loop: asyncio.AbstractEventLoop) -> None:
-        future: asyncio.Future[None] = loop.create_future()
-        self._pending.append((seq, future))
-        if self._server is None or self._server.done():
-            self._server = loop.create_task(self._serve(loop), name="theus.audit.sync")
-        await future
-
-    async def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._pending:
-            # Numbers only grow: the first is served first, together with whoever it reaches.
-            try:
-                await loop.run_in_executor(None, self._log.wait, self._pending[0][0], _STEP)
-            except Exception as error:  # noqa: BLE001 - each of those who wait is told
-                self._settle(error, all_of_them=True)
-            else:
-                self._settle(None)
-
-    def _settle(self, error: Exception | None, *, all_of_them: bool = False) -> None:
-        synced = self._log.position()[1]
-        while self._pending and (all_of_them or self._pending[0][0] <= synced):
-            seq, future = self._pending.popleft()
-            if future.done():
-                continue  # cancelled
-            if error is None or seq <= synced:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
-
-
 def _tell(what: str) -> None:
     """Say what happened to the log, in one line."""
     _log.warning("theus_nb: %s; see theus.audit.status", what)
@@ -389,14 +349,14 @@ def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
         raise ContractError(msg)
 
 
-def _as_utc(since: datetime.datetime | datetime.timedelta | str) -> str:
+def _as_utc(since: dt.datetime | dt.timedelta | str) -> str:
     """Return a time as the log writes it, so that texts can be compared."""
     try:
-        if isinstance(since, datetime.timedelta):
-            since = datetime.datetime.now(datetime.UTC) - since
+        if isinstance(since, dt.timedelta):
+            since = dt.datetime.now(dt.UTC) - since
         elif isinstance(since, str):
-            since = datetime.datetime.fromisoformat(since)
-        return f"{since.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%S.%f}"
+            since = dt.datetime.fromisoformat(since)
+        return f"{since.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}"
     except (AttributeError, ValueError, OverflowError) as error:
         msg = f"since is a datetime, a timedelta or an ISO text, not {since!r}"
         raise AuditError(msg) from error

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
 
-RECORDS: Final = 1_000
-"""How many finished runs a session remembers, without their values."""
+RECORDS: Final = 1_000  # finished runs that a session remembers, without their values
 
 Admitted = tuple["Run", bool, "dict[str, object] | None"]
 
@@ -63,13 +62,11 @@ class Dispatcher:
         workers: Number of worker threads.
         zone: The notebook's variables, if there is a notebook.
         registry: The processes known by name.
-        audit: Where everything is recorded.
+        audit: Records everything.
     """
 
     def __init__(self, workers: int, zone: NotebookZone, registry: Registry, audit: Audit) -> None:
-        self.audit = audit
-        self.zone = zone
-        self.registry = registry
+        self.audit, self.zone, self.registry = audit, zone, registry
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
         self.engine = _core.Engine(self.endings, current, RECORDS, audit.log)

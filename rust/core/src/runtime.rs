@@ -70,6 +70,7 @@ impl Runtime {
     /// Ends the runtime; returns whether its thread has left within `patience`.
     ///
     /// What must be finished is awaited before this is called: tasks are dropped where they stand.
+    #[allow(clippy::must_use_candidate)] // not everybody minds
     pub fn shutdown(mut self, patience: Duration) -> bool {
         self.stop.take();
         let left = !matches!(

@@ -13,7 +13,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use theus_core::span::Spans;
-use theus_core::{Access, ContractId, NodeId, Scheduler, Ticket};
+use theus_core::{Access, ContractId, NodeId, Scheduler};
 
 use crate::audit::AuditLog;
 use crate::bridge::Bridge;
@@ -116,17 +116,7 @@ impl Engine {
             let message = "the session is closed: make a new Session(), or reload the extension";
             return Err(theus_error(py, "SessionClosedError", message));
         }
-        match &self.audit {
-            Some(audit) => audit.get().check_policy(py),
-            None => Ok(()),
-        }
-    }
-
-    /// A waiter went away before its run ended.
-    pub fn forget_wait(&self, waiter: u64, target: u64) {
-        self.core()
-            .scheduler
-            .await_end(Ticket(waiter), Ticket(target));
+        self.check_audit(py)
     }
 }
 
@@ -399,13 +389,12 @@ impl Engine {
     ) -> PyResult<Bound<'py, Run>> {
         let now = slf.get().now();
         let engine = slf.clone().unbind();
-        let (logged, cell) = match &slf.get().audit {
-            Some(audit) => audit.get().admit(),
-            None => (false, 0),
-        };
+        let (logged, from_cell) = slf.get().room();
         Bound::new(
             slf.py(),
-            Run::new(engine, process, bridge, lane, call, task, now, logged, cell),
+            Run::new(
+                engine, process, bridge, lane, call, task, now, logged, from_cell,
+            ),
         )
     }
 }

@@ -10,7 +10,9 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
-//! | `audit`, `fingerprint`, `runtime` | what is recorded of all this; what is said of a value; tokio's thread |
+//! | `audit`, `recording` | the log's face to Python; what the engine tells it |
+//! | `detail`, `fingerprint` | plain values in an entry; what is said of any other |
+//! | `runtime` | tokio's thread |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -32,6 +34,7 @@ mod here;
 mod inspect;
 mod outcome;
 mod queue;
+mod recording;
 mod run;
 mod runtime;
 mod store;

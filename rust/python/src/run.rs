@@ -96,7 +96,7 @@ pub struct Run {
     /// Whether the log has kept room for this run's entries.
     pub logged: bool,
     /// Execution count of the cell it was submitted from; 0 for none.
-    pub cell: u32,
+    pub from_cell: u32,
     state: Mutex<State>,
 }
 
@@ -112,7 +112,7 @@ impl Run {
         task: Option<Py<PyAny>>,
         now: u64,
         logged: bool,
-        cell: u32,
+        from_cell: u32,
     ) -> Self {
         Self {
             number: AtomicU64::new(0),
@@ -123,7 +123,7 @@ impl Run {
             bridge,
             lane,
             logged,
-            cell,
+            from_cell,
             state: Mutex::new(State {
                 status: Status::Waiting,
                 outcome: None,

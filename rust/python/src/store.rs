@@ -19,7 +19,7 @@ pub fn put(
     let py = engine.py();
     let me = engine.get();
     me.check(py)?;
-    let print = me.fingerprint(py, path, (!remove).then_some(value.as_ref()));
+    let print = me.fingerprint(py, path, value.as_ref(), remove);
     // A path set to None holds None; only `remove` makes it unwritten again.
     let value = (!remove).then(|| {
         Arc::new(Held {

@@ -1,17 +1,16 @@
 //! What callers hold of a log: they record, look and wait; its writer does the rest.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::entry::{Entry, Value};
+use super::shared::{Progress, Shared};
 use super::storage::Place;
-use super::tail::Tail;
 use super::writer::Writer;
 
 /// How a log is written.
@@ -78,116 +77,6 @@ impl fmt::Display for AuditFailed {
 
 impl std::error::Error for AuditFailed {}
 
-/// Entries that the writer has not taken yet.
-#[derive(Debug)]
-pub(super) struct Queue {
-    entries: Vec<Entry>,
-    bytes: usize,
-    /// Number of the next entry; 0 only before the first one.
-    next: u64,
-    /// Refused since the last entry that says so.
-    refused: u64,
-    /// Refused in all.
-    dropped: u64,
-    /// The writer sleeps until it is called.
-    parked: bool,
-    /// Nothing more is taken.
-    pub(super) closed: bool,
-    /// Somebody waits until this entry is synced.
-    pub(super) wanted: i64,
-}
-
-/// What has become of the entries.
-#[derive(Debug)]
-pub(super) struct Progress {
-    /// The last entry that is among the lines.
-    pub(super) encoded: i64,
-    pub(super) written: i64,
-    pub(super) synced: i64,
-    pub(super) failed: Option<AuditFailed>,
-    /// Why the log is in memory although it was to be on disk.
-    pub(super) fallback: Option<String>,
-    /// The writer has left.
-    pub(super) ended: bool,
-}
-
-/// What callers and the writer share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    queue: Mutex<Queue>,
-    pub(super) wake: Notify,
-    progress: Mutex<Progress>,
-    moved: Condvar,
-    tail: Mutex<Tail>,
-    pub(super) clock: Arc<dyn Clock>,
-    capacity: usize,
-    capacity_bytes: usize,
-    /// Something is to be said that nobody has been told yet.
-    news: AtomicBool,
-    /// The file takes nothing any more.
-    pub(super) failed: AtomicBool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
-    }
-
-    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
-        lock(&self.progress)
-    }
-
-    pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
-        lock(&self.tail)
-    }
-
-    /// Changes the progress and wakes whoever waits for it.
-    pub(super) fn advance(&self, change: impl FnOnce(&mut Progress)) {
-        change(&mut self.progress());
-        self.moved.notify_all();
-    }
-
-    /// Remembers that there is something to be said.
-    pub(super) fn announce(&self) {
-        self.news.store(true, Ordering::Release);
-    }
-
-    /// Exchanges the queue for an empty one; true if there was anything.
-    ///
-    /// Entries that were refused are accounted for here, where there is room again.
-    pub(super) fn take(&self, empty: &mut Vec<Entry>) -> bool {
-        let mut queue = self.queue();
-        if queue.refused > 0 {
-            let count = i64::try_from(std::mem::take(&mut queue.refused)).unwrap_or(i64::MAX);
-            let detail = vec![
-                ("count".to_owned(), Value::Int(count)),
-                ("why".to_owned(), Value::from("the log could not keep up")),
-            ];
-            queue.next = queue.next.max(1) + 1;
-            let entry = Entry::plain(self.clock.mono(), "dropped", detail);
-            queue.entries.push(entry);
-        }
-        if queue.entries.is_empty() {
-            return false;
-        }
-        queue.bytes = 0;
-        std::mem::swap(&mut queue.entries, empty);
-        true
-    }
-
-    /// Says that the writer is about to sleep; false if there is something to do instead.
-    pub(super) fn park(&self, synced: i64) -> bool {
-        let mut queue = self.queue();
-        let idle = queue.entries.is_empty() && !queue.closed && queue.wanted <= synced;
-        queue.parked = idle;
-        idle
-    }
-}
-
 /// One session's audit log. Clones are the same log.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -203,34 +92,7 @@ impl Log {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Self {
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue {
-                entries: Vec::new(),
-                bytes: 0,
-                next: 0,
-                refused: 0,
-                dropped: 0,
-                parked: true,
-                closed: false,
-                wanted: -1,
-            }),
-            wake: Notify::new(),
-            progress: Mutex::new(Progress {
-                encoded: -1,
-                written: -1,
-                synced: -1,
-                failed: None,
-                fallback: None,
-                ended: false,
-            }),
-            moved: Condvar::new(),
-            tail: Mutex::new(Tail::new(options.tail_bytes)),
-            clock,
-            capacity: options.capacity,
-            capacity_bytes: options.capacity_bytes,
-            news: AtomicBool::new(false),
-            failed: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(clock, &options));
         let writer = Writer::new(Arc::clone(&shared), place, options);
         runtime.spawn(writer.run());
         Self { shared }
@@ -240,11 +102,13 @@ impl Log {
     ///
     /// Whoever calls this has asked [`has_room`](Self::has_room) for the run concerned, so there are never more of
     /// these beyond the capacity than unfinished runs account for. None if the log is closed.
+    #[allow(clippy::must_use_candidate)] // few want the number
     pub fn record(&self, entry: Entry) -> Option<u64> {
         self.push(entry, false)
     }
 
     /// Records an entry if there is room; otherwise it is counted as lost, and the log will say so.
+    #[allow(clippy::must_use_candidate)] // few want the number
     pub fn offer(&self, entry: Entry) -> Option<u64> {
         self.push(entry, true)
     }
@@ -371,9 +235,9 @@ impl Log {
         let last = i64::try_from(next).unwrap_or(i64::MAX) - 1;
         self.shared.queue().parked = false;
         self.shared.wake.notify_one();
-        let settled = self.wait_for(patience, |progress| progress.encoded >= last);
-        // Nothing more comes after a failure, either.
-        settled.unwrap_or(true)
+        // A failed log goes on in memory: that is waited for as well.
+        let reached = |progress: &Progress| progress.encoded >= last || progress.ended;
+        self.wait_until(patience, reached)
     }
 
     /// Ends the log: a last entry, then nothing more. Does not wait; see [`wait_end`](Self::wait_end).
@@ -408,31 +272,24 @@ impl Log {
         patience: Duration,
         reached: impl Fn(&Progress) -> bool,
     ) -> Result<bool, AuditFailed> {
-        let deadline = Instant::now() + patience;
-        let mut progress = self.shared.progress();
-        loop {
-            if reached(&progress) {
-                return Ok(true);
-            }
-            if let Some(failed) = &progress.failed {
-                return Err(failed.clone());
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || progress.ended {
-                return Ok(false);
-            }
-            progress = self
-                .shared
-                .moved
-                .wait_timeout(progress, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        let over =
+            |progress: &Progress| reached(progress) || progress.ended || progress.failed.is_some();
+        self.wait_until(patience, over);
+        let progress = self.shared.progress();
+        match &progress.failed {
+            _ if reached(&progress) => Ok(true),
+            Some(failed) => Err(failed.clone()),
+            None => Ok(false),
         }
     }
-}
 
-impl Shared {
-    fn room(&self, queue: &Queue, weight: usize) -> bool {
-        queue.entries.len() < self.capacity && queue.bytes + weight <= self.capacity_bytes
+    fn wait_until(&self, patience: Duration, over: impl Fn(&Progress) -> bool) -> bool {
+        let progress = self.shared.progress();
+        let (progress, _) = self
+            .shared
+            .moved
+            .wait_timeout_while(progress, patience, |progress| !over(progress))
+            .unwrap_or_else(PoisonError::into_inner);
+        over(&progress)
     }
 }

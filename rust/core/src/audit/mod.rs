@@ -10,7 +10,8 @@
 //! | [`segment`] | the directory of a log, its numbered files, the heads of its neighbours |
 //! | [`tail`] | the newest lines, in memory |
 //! | [`log`] | what callers hold: record, look, wait |
-//! | [`writer`] | the task: queue, batch, write, sync, acknowledge |
+//! | `shared` | what they have in common with the writer |
+//! | `writer` | the task: queue, batch, write, sync, acknowledge |
 //!
 //! *Written* is what the operating system has: it survives the death of this process. *Synced* is what the disk has
 //! confirmed: it survives the loss of power. The two words are kept apart everywhere.
@@ -21,6 +22,7 @@ pub mod encode;
 pub mod entry;
 pub mod log;
 pub mod segment;
+mod shared;
 pub mod storage;
 pub mod tail;
 mod writer;

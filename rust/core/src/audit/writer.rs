@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use super::chain::Chain;
 use super::encode::Encoder;
 use super::entry::{Entry, Value};
-use super::log::{AuditFailed, Options, Shared};
+use super::log::{AuditFailed, Options};
 use super::segment::Head;
+use super::shared::Shared;
 use super::storage::{Memory, Place, Storage};
 
 /// How often the writer looks for more entries before it sleeps until it is called. Calling it costs the recording
@@ -157,8 +158,7 @@ impl Writer {
                 self.storage = Some(Box::new(Memory));
                 let reason = format!("the audit log could not be created: {error}");
                 self.shared
-                    .advance(|progress| progress.fallback = Some(reason));
-                self.shared.announce();
+                    .announce(|progress| progress.fallback = Some(reason));
                 Vec::new()
             }
             Err(error) => {
@@ -232,8 +232,7 @@ impl Writer {
         let failed = AuditFailed(why.to_owned());
         self.shared.failed.store(true, Ordering::Release);
         self.shared
-            .advance(|progress| progress.failed = Some(failed));
-        self.shared.announce();
+            .announce(|progress| progress.failed = Some(failed));
     }
 
     fn has_failed(&self) -> bool {
@@ -260,7 +259,7 @@ impl Writer {
     /// Whether the log is closed and everything has been written that can be.
     fn is_done(&self) -> bool {
         let settled = self.written <= self.synced || self.has_failed();
-        settled && self.at == self.backlog.len() && self.shared.queue().closed
+        settled && self.at == self.backlog.len() && self.shared.is_drained()
     }
 
     /// Waits for entries: a little while there have just been some, otherwise until called.
