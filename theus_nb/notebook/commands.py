@@ -9,6 +9,8 @@ from IPython.display import display
 
 from theus_nb.contract import did_you_mean
 from theus_nb.errors import ContractError
+from theus_nb.notebook.audit_table import USAGE as AUDIT_USAGE
+from theus_nb.notebook.audit_table import audit_bundle
 from theus_nb.notebook.status import status_bundle
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ def _status(session: Session, words: list[str]) -> None:
     display(status_bundle(session), raw=True)
 
 
+def _audit(session: Session, words: list[str]) -> None:
+    display(audit_bundle(session, words), raw=True)
+
+
 def _accept(session: Session, words: list[str]) -> None:
     if len(words) != 1:
         msg = "%theus accept takes one path: write, for example, %theus accept domain.raw"
@@ -75,6 +81,7 @@ def _help(_session: Session, words: list[str]) -> None:
 
 COMMANDS: Final = {
     "status": Command("status", "the processes, and the latest runs", _status),
+    "audit": Command(AUDIT_USAGE, "the newest entries of the audit log", _audit),
     "accept": Command("accept PATH", "read a failed path again, with the value it had", _accept),
     "help": Command("help", "this list", _help),
 }

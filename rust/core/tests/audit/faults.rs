@@ -119,14 +119,20 @@ fn a_stalled_disk_holds_up_nobody_and_memory_stays_bounded() {
     disk.stall(true);
     log.record(note(&log, "the disk takes this one and does not come back"));
     disk.wait_until_stuck();
-    let mut taken = 0;
-    for _ in 0..10_000 {
-        taken += u64::from(log.offer(note(&log, "meanwhile")).is_some());
+    let (mut taken, mut offered) = (0, 0);
+    for _ in 0..2 {
+        for _ in 0..10_000 {
+            taken += u64::from(log.offer(note(&log, "meanwhile")).is_some());
+            offered += 1;
+        }
+        // The writer takes the queue once more, at a time of its own, and then waits for the disk.
+        if !log.has_room() {
+            break;
+        }
     }
     assert!(!log.has_room());
-    // At most two queues of them: one that the writer has taken, one behind it.
     assert!((1_000..=2_000).contains(&taken), "{taken}");
-    assert_eq!(log.position().dropped, 10_000 - taken);
+    assert_eq!(log.position().dropped, offered - taken);
     // A run that was admitted before can always say how it ended.
     assert!(log.record(note(&log, "run finished")).is_some());
     assert_eq!(
@@ -144,7 +150,7 @@ fn a_stalled_disk_holds_up_nobody_and_memory_stays_bounded() {
         .filter(|entry| entry["kind"] == "dropped")
         .map(|entry| entry["detail"]["count"].as_u64().unwrap())
         .sum();
-    assert_eq!(said, 10_000 - taken);
+    assert_eq!(said, offered - taken);
 }
 
 #[test]
