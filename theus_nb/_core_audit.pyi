@@ -86,6 +86,8 @@ class AuditLog:
     def close(self, detail: dict[str, Any] | None = None, timeout: float = 1.0) -> bool:
         """Write the last entry, and wait until all is synced; False if that took too long.
 
+        In a forked child this does nothing.
+
         Raises:
             AuditWriteError: It never will be.
         """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
 HEAD: Final = """
-    import asyncio, os, resource, signal, sys, threading, time
+    import asyncio, os, resource, signal, sys, threading, time, traceback
     from theus_nb.decorator import process
     from theus_nb.errors import AuditWriteError, ForkedProcessError
     from theus_nb.session import Session
@@ -67,7 +67,7 @@ def script(body: str) -> list[str]:
 def survivors(base: Path) -> tuple[list[Entry], bytes]:
     """Return the entries that a dead process left, and what follows the last line end."""
     (directory,) = (path for path in base.iterdir() if path.is_dir())
-    last = sorted(directory.glob("*.jsonl"))[-1]
+    last = max(directory.glob("*.jsonl"))
     whole, _, torn = last.read_bytes().rpartition(b"\n")
     last.write_bytes(whole + b"\n" if whole else b"")
     return read_log(directory), torn
@@ -143,7 +143,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
         """,
         tmp_path,
     )
-    assert said.splitlines()[0].startswith("theus_nb: the audit log could not be written")
+    assert said.count("theus_nb: the audit log could not be written") == 1
     assert "1 1 1" in said
     entries, torn = survivors(tmp_path)
     assert [entry["kind"] for entry in entries] == ["session_started", "note"]
@@ -184,6 +184,8 @@ def test_a_forked_child_is_refused_and_has_no_hand_on_the_file(tmp_path: Path) -
                 theus.close()
                 del theus
                 os._exit(0)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

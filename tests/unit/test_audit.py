@@ -95,9 +95,9 @@ def test_ends_of_every_kind_are_told_and_error_texts_are_not(tmp_path: pathlib.P
 
 
 def test_error_texts_are_recorded_where_that_was_asked_for(tmp_path: pathlib.Path) -> None:
-    with Closing(Session(audit_dir=tmp_path, audit_errors="message")) as theus:
-        with pytest.raises(ValueError, match="hunter2"):
-            theus.run_sync(fail)
+    session = Session(audit_dir=tmp_path, audit_errors="message")
+    with Closing(session), pytest.raises(ValueError, match="hunter2"):
+        session.run_sync(fail)
     failed = next(e for e in the_log(tmp_path) if e["kind"] == "run_failed")
     assert failed["detail"]["message"] == "hunter2"
 
