@@ -55,6 +55,8 @@ class AuditLog:
         Raises:
             AuditError: An unknown kind, or too much detail.
         """
+    def note(self, text: str) -> int | None:
+        """Record a remark, as `record` does."""
     def lines(self, after: int, limit: int) -> list[str]:
         """Return raw lines with numbers above `after` that are in memory, at most `limit`."""
     def position(self) -> tuple[int, int, int]:

@@ -152,7 +152,7 @@ class Audit:
         if self._closed:
             msg = "the audit log ended with its session: make a new Session()"
             raise SessionClosedError(msg)
-        return self.log.record("note", {"text": str(text)})
+        return self.log.note(text)
 
     async def sync(self) -> None:
         """Wait until everything recorded so far has been confirmed by the disk.

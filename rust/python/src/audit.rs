@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use theus_core::audit::clock::SystemClock;
 use theus_core::audit::segment::Folder;
 use theus_core::audit::storage::{Memory, Place};
@@ -128,6 +128,14 @@ impl AuditLog {
         })
     }
 
+    /// Records a remark; the frequent case of `record`.
+    fn note(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<Option<u64>> {
+        fork::check(py, self.made_in)?;
+        let mut entry = Entry::plain(self.log.now(), "note", detail::text("text", text));
+        entry.cell = self.cell.load(Ordering::Relaxed);
+        Ok(self.log.offer(entry))
+    }
+
     /// Lines with numbers above `after` that are still in memory, oldest first, at most `limit`.
     fn lines(&self, py: Python<'_>, after: i64, limit: usize) -> PyResult<Vec<String>> {
         fork::check(py, self.made_in)?;
@@ -239,7 +247,6 @@ const KINDS: &[&str] = &[
     "file_written",
     "commit_intent",
     "loop_blocked",
-    "note",
 ];
 
 fn seconds(timeout: f64) -> Duration {

@@ -48,6 +48,17 @@ pub fn fields(detail: &Bound<'_, PyDict>) -> PyResult<Vec<(String, Value)>> {
     Ok(fields)
 }
 
+/// The fields of a detail that is one text.
+pub fn text(key: &'static str, text: &Bound<'_, PyString>) -> Vec<(String, Value)> {
+    let (text, lossless) = lossy(text);
+    let mut fields = vec![(key.to_owned(), Value::Text(text))];
+    if !lossless {
+        let replaced = vec![Value::from(key)];
+        fields.push(("replaced".to_owned(), Value::List(replaced)));
+    }
+    fields
+}
+
 fn convert(
     value: &Bound<'_, PyAny>,
     depth: usize,
