@@ -56,7 +56,12 @@ class AuditLog:
             AuditError: An unknown kind, or too much detail.
         """
     def note(self, text: str) -> int | None:
-        """Record a remark, as `record` does."""
+        """Record a remark; see `Audit.note`.
+
+        Raises:
+            AuditError: No text, or too much of it.
+            SessionClosedError: The log has ended.
+        """
     def lines(self, after: int, limit: int) -> list[str]:
         """Return raw lines with numbers above `after` that are in memory, at most `limit`."""
     def position(self) -> tuple[int, int, int]:

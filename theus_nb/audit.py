@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from theus_nb._core import AuditLog
 from theus_nb.audit_place import find_place, read_key
 from theus_nb.audit_sync import STEP, SyncGroup
-from theus_nb.errors import AuditError, AuditWriteError, ContractError, SessionClosedError
+from theus_nb.errors import AuditError, AuditWriteError, ContractError
 
 if TYPE_CHECKING:
     import os
@@ -30,9 +30,6 @@ Entry = dict[str, Any]
 
 _GLANCE: Final = 0.25
 """Seconds that looking at the log waits for entries on their way into it."""
-
-_NOTE_LIMIT: Final = 1 << 20
-"""Characters of a note."""
 
 _log: Final = logging.getLogger("theus_nb.audit")
 
@@ -115,7 +112,6 @@ class Audit:
             messages=errors == "message",
             stop=policy == "stop",
         )
-        self._closed = False
         self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, SyncGroup] = (
             weakref.WeakKeyDictionary()
         )
@@ -140,18 +136,6 @@ class Audit:
             >>> theus.audit.note("checked by hand")            # doctest: +SKIP
             17
         """
-        if not isinstance(text, str):
-            msg = f"a note is a text, not {type(text).__name__}: write theus.audit.note(str(...))"
-            raise AuditError(msg)
-        if len(text) > _NOTE_LIMIT:
-            msg = (
-                f"a note has at most {_NOTE_LIMIT:,} characters, not {len(text):,}: keep the text "
-                "in a file and note its name"
-            )
-            raise AuditError(msg)
-        if self._closed:
-            msg = "the audit log ended with its session: make a new Session()"
-            raise SessionClosedError(msg)
         return self.log.note(text)
 
     async def sync(self) -> None:
@@ -322,7 +306,6 @@ class Audit:
             unfinished: Identifiers of the runs that have not ended, for the last entry.
             patience: Seconds; what the disk has not confirmed then may still be.
         """
-        self._closed = True
         try:
             self.log.close({"unfinished": unfinished} if unfinished else None, patience)
         except AuditWriteError as error:

@@ -211,7 +211,7 @@ def test_what_is_no_text_is_replaced_and_said_so() -> None:
 
 def test_what_is_no_note_is_refused(tmp_path: pathlib.Path) -> None:
     theus = Session(audit_dir=tmp_path)
-    with pytest.raises(AuditError, match="1,048,576"):
+    with pytest.raises(AuditError, match="1048576"):
         theus.audit.note("x" * (1 << 20 | 1))
     with pytest.raises(AuditError, match="int"):
         theus.audit.note(3)  # type: ignore[arg-type]

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 use theus_core::audit::clock::SystemClock;
 use theus_core::audit::segment::Folder;
 use theus_core::audit::storage::{Memory, Place};
-use theus_core::audit::{AuditFailed, Entry, Log, Options, Value};
+use theus_core::audit::{AuditFailed, Entry, Log, Options, Value, What};
 
 use crate::errors::theus_error;
 use crate::run::Run;
@@ -128,12 +128,22 @@ impl AuditLog {
         })
     }
 
-    /// Records a remark; the frequent case of `record`.
-    fn note(&self, py: Python<'_>, text: &Bound<'_, PyString>) -> PyResult<Option<u64>> {
+    /// Records a remark.
+    fn note(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
         fork::check(py, self.made_in)?;
-        let mut entry = Entry::plain(self.log.now(), "note", detail::text("text", text));
+        let (text, lossless) = detail::text(text)?;
+        let mut entry = Entry::plain(self.log.now(), "note", Vec::new());
         entry.cell = self.cell.load(Ordering::Relaxed);
-        Ok(self.log.offer(entry))
+        entry.what = What::Note {
+            text,
+            replaced: !lossless,
+        };
+        let number = self.log.offer(entry);
+        if number.is_none() && self.log.is_closed() {
+            let message = "the audit log ended with its session: make a new Session()";
+            return Err(theus_error(py, "SessionClosedError", message));
+        }
+        Ok(number)
     }
 
     /// Lines with numbers above `after` that are still in memory, oldest first, at most `limit`.

@@ -48,15 +48,22 @@ pub fn fields(detail: &Bound<'_, PyDict>) -> PyResult<Vec<(String, Value)>> {
     Ok(fields)
 }
 
-/// The fields of a detail that is one text.
-pub fn text(key: &'static str, text: &Bound<'_, PyString>) -> Vec<(String, Value)> {
-    let (text, lossless) = lossy(text);
-    let mut fields = vec![(key.to_owned(), Value::Text(text))];
-    if !lossless {
-        let replaced = vec![Value::from(key)];
-        fields.push(("replaced".to_owned(), Value::List(replaced)));
+/// The text of a note, and whether it could be taken as it was.
+pub fn text(given: &Bound<'_, PyAny>) -> PyResult<(String, bool)> {
+    let py = given.py();
+    let Ok(text) = given.cast::<PyString>() else {
+        let kind = given.get_type().name()?;
+        let message = format!("a note is a text, not {kind}: write theus.audit.note(str(...))");
+        return Err(theus_error(py, "AuditError", &message));
+    };
+    let length = text.len()?;
+    if length > LIMIT {
+        let message = format!(
+            "a note has at most {LIMIT} characters, not {length}: keep the text in a file and note its name"
+        );
+        return Err(theus_error(py, "AuditError", &message));
     }
-    fields
+    Ok(lossy(text))
 }
 
 fn convert(

@@ -132,6 +132,16 @@ fn detail(out: &mut Vec<u8>, what: &What) {
             key(out, start, "paths");
             list(out, paths, fingerprint);
         }
+        What::Note {
+            text: words,
+            replaced,
+        } => {
+            key(out, start, "text");
+            text(out, words);
+            if *replaced {
+                raw(out, ",\"replaced\":[\"text\"]");
+            }
+        }
         What::Other { detail, .. } => {
             for (name, field) in detail {
                 named(out, start, name);

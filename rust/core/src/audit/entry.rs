@@ -115,6 +115,13 @@ pub enum What {
         /// Where, and what they look like.
         paths: Vec<Fingerprint>,
     },
+    /// A remark of the user's.
+    Note {
+        /// What it says.
+        text: String,
+        /// Whether some of it was no text and had to be replaced.
+        replaced: bool,
+    },
     /// Everything that is rare.
     Other {
         /// Name of the kind.
@@ -137,6 +144,7 @@ impl What {
                 End::Abandoned => "run_abandoned",
             },
             Self::StateCommitted { .. } => "state_committed",
+            Self::Note { .. } => "note",
             Self::Other { kind, .. } => kind,
         }
     }
@@ -181,6 +189,7 @@ impl Entry {
                 .iter()
                 .map(|(key, value)| key.len() + value.weight())
                 .sum(),
+            What::Note { text, .. } => text.len(),
             What::StateCommitted { paths, .. } => paths.len() * 64,
             What::RunStarted { reads, .. } => reads.len() * 24,
             What::RunEnded { .. } => 0,

@@ -146,6 +146,12 @@ impl Log {
         self.shared.room(&queue, 0)
     }
 
+    /// Whether nothing is recorded any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.queue().closed
+    }
+
     /// Nanoseconds since the session began.
     #[must_use]
     pub fn now(&self) -> u64 {

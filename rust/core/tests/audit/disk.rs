@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use theus_core::audit::clock::Clock;
 use theus_core::audit::storage::{Opened, Place, Storage};
-use theus_core::audit::{Entry, Log, Options, Value};
+use theus_core::audit::{Entry, Log, Options, What};
 use theus_core::runtime::Runtime;
 
 /// After this long something that should happen counts as never happening.
@@ -162,8 +162,12 @@ pub fn start(runtime: &Runtime, disk: &Disk, options: Options) -> Log {
 }
 
 pub fn note(log: &Log, text: &str) -> Entry {
-    let detail = vec![("text".to_owned(), Value::from(text))];
-    Entry::plain(log.now(), "note", detail)
+    let mut entry = Entry::plain(log.now(), "note", Vec::new());
+    entry.what = What::Note {
+        text: text.to_owned(),
+        replaced: false,
+    };
+    entry
 }
 
 pub fn bytes(ops: &[Op]) -> Vec<u8> {

@@ -80,6 +80,7 @@ fn what() -> impl Strategy<Value = What> {
         ),
         (any::<u64>(), prop::collection::vec(print, 0..3))
             .prop_map(|(version, paths)| What::StateCommitted { version, paths }),
+        (text(), any::<bool>()).prop_map(|(text, replaced)| What::Note { text, replaced }),
         prop::collection::btree_map(any::<String>(), value(), 0..4).prop_map(|map| What::Other {
             kind: "note",
             detail: map.into_iter().collect()
@@ -169,6 +170,9 @@ proptest! {
         prop_assert_eq!(&read["mono"], entry.mono);
         prop_assert_eq!(read["synced"].as_i64(), synced);
         prop_assert_eq!(read["process"].as_str(), entry.process.as_deref());
+        if let What::Note { text, .. } = &entry.what {
+            prop_assert_eq!(&read["detail"]["text"], text);
+        }
         if let What::Other { detail, .. } = &entry.what {
             let map: serde_json::Value = detail.iter().map(|(k, v)| (k.clone(), expected(v))).collect();
             let empty = serde_json::Value::Object(serde_json::Map::new());
