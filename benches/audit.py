@@ -54,7 +54,9 @@ class Contenders:
         self.producer: list[dict[str, float]] = []
         self.producer_cpu: list[float] = []
         self._log = logging.getLogger("benches.audit")
-        self._handler = logging.FileHandler(base / "logging.txt")
+        # A stream of its own, so that it can be synced.
+        self._file = (base / "logging.txt").open("w", encoding="utf-8")
+        self._handler = logging.StreamHandler(self._file)
         form = "%(asctime)s %(name)s %(levelname)s %(message)s"
         self._handler.setFormatter(logging.Formatter(form))
         self._log.addHandler(self._handler)
@@ -81,7 +83,7 @@ class Contenders:
         """Write with the standard library's logging, which flushes each line."""
         for _ in range(ENTRIES):
             self._log.info(TEXT)
-        os.fsync(self._handler.stream.fileno())
+        os.fsync(self._file.fileno())
 
     async def sqlite(self) -> None:
         """Insert with one transaction per entry, each of them durable."""
@@ -107,7 +109,7 @@ class Contenders:
         if lost:
             print(f"WARNING: {lost} entries were lost: the comparison does not hold")
         self.session.close()
-        self._handler.close()
+        self._file.close()
         self._db.close()
 
 

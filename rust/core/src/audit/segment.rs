@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use super::storage::{Opened, Place, Storage};
 
 /// No line is longer; what is longer is refused when it is recorded.
-pub const MAX_LINE: u64 = 4 << 20;
+pub const MAX_LINE: u64 = 16 << 20;
 
 /// Where a log ends that was there before this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
