@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import json
 import logging
-import platform
+import sys
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -98,7 +98,7 @@ class Audit:
             "format": 1,
             "session": self.place.session,
             "keyed": self._keyed,
-            "python": platform.python_version(),
+            "python": ".".join(map(str, sys.version_info[:3])),
             **({} if notebook is None else {"notebook": notebook}),
         }
         base = self.place.base

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import secrets
 import stat
 import time
 from typing import Final
@@ -55,7 +54,7 @@ def find_place(directory: str | os.PathLike[str] | None, *, on_disk: bool) -> Pl
     Raises:
         AuditError: The place that was asked for cannot be written to.
     """
-    session = secrets.token_hex(4)
+    session = os.urandom(4).hex()
     name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{session}"
     if not on_disk:
         if directory is not None:

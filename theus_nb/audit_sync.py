@@ -43,6 +43,8 @@ class SyncGroup:
                 self._settle(error, all_of_them=True)
             else:
                 self._settle(None)
+        # The task knows its loop, and the loop is what this group is remembered by, weakly.
+        self._server = None
 
     def _settle(self, error: Exception | None, *, all_of_them: bool = False) -> None:
         synced = self._log.position()[1]
