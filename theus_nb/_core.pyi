@@ -2,8 +2,8 @@
 
 Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns, and
 `Context`, the first argument of every process. What bodies use is described in ``_core_body.pyi``,
-what leads to event loops in ``_core_loops.pyi``,
-worker threads in ``_core_lanes.pyi``.
+what leads to event loops in ``_core_loops.pyi``, worker threads in ``_core_lanes.pyi``, the audit
+log in ``_core_audit.pyi`` and ``_core_proof.pyi``.
 The classes hold no policy: what to say, where to commit and when to give up is decided by the
 Python modules that use them. All methods may be called from any thread unless they say so.
 Times are nanoseconds since the session began.
@@ -14,6 +14,7 @@ import contextvars
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, final
 
+from theus_nb._core_audit import AuditLog
 from theus_nb._core_body import Access, Branch, Context
 from theus_nb._core_lanes import Lane, WorkQueue
 from theus_nb._core_loops import Bridge, Waiter
@@ -21,6 +22,7 @@ from theus_nb._core_proof import verify_logs
 
 __all__ = [
     "Access",
+    "AuditLog",
     "Branch",
     "Bridge",
     "Context",
@@ -198,6 +200,7 @@ class Engine:
         hooks: The Python side, called to make exceptions and to do things on the loop's thread.
         current: Returns the access of the process we are in, or None.
         records: How many finished runs to remember.
+        audit: Where to record everything for good.
 
     All methods raise `ForkedProcessError` in a forked child, and those that submit or write
     raise `SessionClosedError` after `close`, `PathShapeError` where a path would hold a value
@@ -205,7 +208,11 @@ class Engine:
     """
 
     def __new__(
-        cls, hooks: object, current: Callable[[], Access | None], records: int
+        cls,
+        hooks: object,
+        current: Callable[[], Access | None],
+        records: int,
+        audit: AuditLog | None = None,
     ) -> Engine: ...
     def define(
         self,
@@ -315,15 +322,14 @@ class Engine:
     def put(self, path: str, value: object = None, *, remove: bool = False) -> int:
         """Write or remove a path outside of any run; return the version."""
     def present(self, path: str) -> tuple[str, Any, int]:
-        """What a path holds: ``(kind, value, version)``.
+        """Kind, value and version of a path.
 
-        Kind is ``"leaf"``, ``"branch"``, ``"missing"`` or ``"failed"``; the value is then
-        ``(failed path, exception)``.
+        Kind is leaf, branch, missing or failed; the value is then ``(failed path, exception)``.
         """
     def provenance(
         self, path: str
     ) -> tuple[int, int | None, str | None, str | None, list[tuple[str, int]], int] | None:
-        """Where a value comes from: version, run, process, source hash, inputs, time."""
+        """Version, run, process, source hash, inputs, time of a value."""
     def look(self, run: Run, path: str) -> Any:
         """What a running run would read at a path now; None if there is no value."""
     def children(self, path: str) -> list[str]:
@@ -339,10 +345,9 @@ class Engine:
     def unfinished(self) -> list[Run]:
         """Unfinished runs, oldest first."""
     def spans(self) -> list[tuple[int, int | None, str, str, str, int, int, int]]:
-        """Finished runs, oldest first.
-
-        Each is run, parent, process, lane, status, submitted, started (0 if it never did), ended.
-        """
+        """Run, parent, process, lane, status, submitted, started (or 0), ended; oldest first."""
+    def deny(self, run: Run, path: str, verb: str) -> None:
+        """Record in the audit log that a run reached for what its contract does not grant."""
     def now(self) -> int:
         """Nanoseconds since the session began."""
     def close(self) -> None:

@@ -258,6 +258,7 @@ def _violated(
         f"({listed}). Declare it:\n    {process.declaration(fixed)}"
     )
     raised = error(msg, process=process.name, path=path, run_id=access.run.id)
+    access.run.engine.deny(access.run, path, verb)
     # Remembered, so that a body that swallows the exception fails all the same.
     if access.violation is None:
         access.violation = raised

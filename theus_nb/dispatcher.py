@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from theus_nb._core import Bridge, Definition, Run
     from theus_nb.admitted import Admitted
+    from theus_nb.audit import Audit
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
 
-RECORDS: Final = 1_000
-"""How many finished runs a session remembers, without their values."""
+RECORDS: Final = 1_000  # finished runs that a session remembers, without their values
 
 if sys.version_info >= (3, 12):
     current_task = asyncio.current_task
@@ -52,16 +52,18 @@ class Dispatcher:
         workers: Number of worker threads.
         zone: The notebook's variables, if there is a notebook.
         registry: The processes known by name.
+        audit: Records everything.
         grace: Seconds a body in a worker thread is given to stop.
     """
 
-    def __init__(self, workers: int, zone: NotebookZone, registry: Registry, grace: float) -> None:
-        self.zone = zone
-        self.registry = registry
+    def __init__(
+        self, workers: int, zone: NotebookZone, registry: Registry, audit: Audit, grace: float
+    ) -> None:
+        self.audit, self.zone, self.registry = audit, zone, registry
         self.grace = grace
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
-        self.engine = _core.Engine(self.endings, current.get, RECORDS)
+        self.engine = _core.Engine(self.endings, current.get, RECORDS, audit.log)
         self.endings.engine = self.engine
         self.lanes = WorkerLanes(workers, self.execute)
         self.timer = Timer()
@@ -115,6 +117,7 @@ class Dispatcher:
             process.policy is not None and process.policy.is_gated,
         )
         process.defined = (self.engine, definition)
+        self.audit.define(process)
         return definition
 
     # -- sync processes ---------------------------------------------------------------------

@@ -21,6 +21,8 @@ The tree::
     ├── RunEndedError (RuntimeError)            a context used after its run has ended
     ├── RunPendingError (asyncio.InvalidStateError)  a result asked for too early
     ├── UnreadableLogError (ValueError)         nothing can be said about an audit log
+    ├── AuditError (RuntimeError)               the audit log cannot be had, or cannot hold this
+    │   └── AuditWriteError                     what was to be made durable is not
     └── SessionError (RuntimeError)
         ├── SessionClosedError
         ├── ForkedProcessError
@@ -128,6 +130,14 @@ class RunPendingError(TheusError, asyncio.InvalidStateError):
 
 class UnreadableLogError(TheusError, ValueError):
     """Nothing can be said about an audit log: unreadable, foreign, keyed, of another version."""
+
+
+class AuditError(TheusError, RuntimeError):
+    """The audit log cannot be opened or read, or an entry cannot be recorded."""
+
+
+class AuditWriteError(AuditError):
+    """The disk refused the audit log; nothing is written to that log any more."""
 
 
 class SessionError(TheusError, RuntimeError):

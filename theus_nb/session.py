@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import atexit
 import weakref
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from theus_nb.access import publishers
+from theus_nb.audit import Audit
 from theus_nb.decorator import find
 from theus_nb.dispatcher import Dispatcher
 from theus_nb.errors import ContractError
@@ -24,9 +25,15 @@ from theus_nb.stopper import GRACE
 from theus_nb.sync_entry import run_sync
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
+    from typing import Literal
 
     from theus_nb._core import Run
+
+
+EXIT_PATIENCE: Final = 1.0
+"""Seconds that the end of a session waits for the disk: a kernel is killed soon after."""
 
 
 class Session:
@@ -41,8 +48,24 @@ class Session:
         workers: Threads for sync processes; by default the number of cores, at least 4.
         grace: Seconds a body in a thread is given to stop when its run is cancelled or its time
             is up; then the run ends as abandoned.
+        audit: Whether to write the audit log to disk; otherwise it is kept in memory.
+        audit_dir: Where logs lie; by default the environment's ``THEUS_AUDIT_DIR``, or
+            ``.theus/audit`` in the current directory. Only that default gives way to memory
+            where it cannot be written to.
+        audit_errors: What the log says of exceptions: ``"type"`` (and where they came from), or
+            ``"message"`` for their text too, which may contain anything.
+        audit_policy: When the log cannot be written: ``"warn"`` once and go on, or ``"stop"``:
+            no new run starts. The default is ``"warn"``; with ``durability="run"`` ``"stop"``.
+        durability: ``"run"`` makes `run` and `run_sync` return when the run's entries have been
+            confirmed by the disk.
+        notebook: Path of the notebook, for the log.
+
+    Raises:
+        ContractError: An argument that makes no sense.
+        AuditError: ``audit_dir`` cannot be written to, or the key file cannot be used.
 
     Attributes:
+        audit: The audit log; see `Audit`.
         run: ``await theus.run(process, *args, **kwargs)`` runs a process and returns its value;
             see `Dispatcher.run`.
         state: The shared state.
@@ -50,16 +73,38 @@ class Session:
         registry: The processes by name, this session's own before those of ``@process``.
     """
 
-    def __init__(self, *, workers: int | None = None, grace: float = GRACE) -> None:
+    def __init__(  # noqa: PLR0913 - each is an option of its own
+        self,
+        *,
+        workers: int | None = None,
+        grace: float = GRACE,
+        audit: bool = True,
+        audit_dir: str | os.PathLike[str] | None = None,
+        audit_errors: Literal["type", "message"] = "type",
+        audit_policy: Literal["warn", "stop"] | None = None,
+        durability: Literal["run"] | None = None,
+        notebook: str | None = None,
+    ) -> None:
         if not (type(grace) in (int, float) and grace >= 0):
             msg = f"grace is a number of seconds, 0 or more, not {grace!r}"
             raise ContractError(msg)
         self._workers = default_workers() if workers is None else check_workers(workers)
         self.registry = Registry(default_registry)
         self._zone = NotebookZone()
-        self._dispatcher = Dispatcher(self._workers, self._zone, self.registry, grace)
+        self.audit = Audit(
+            on_disk=audit,
+            directory=audit_dir,
+            errors=audit_errors,
+            policy=audit_policy or ("warn" if durability is None else "stop"),
+            notebook=notebook,
+        )
+        if durability not in {None, "run"}:
+            msg = f"durability is None or 'run', not {durability!r}"
+            raise ContractError(msg)
+        self._durable = durability == "run"
+        self._dispatcher = Dispatcher(self._workers, self._zone, self.registry, self.audit, grace)
         # Not a method that forwards: a second coroutine would cost each run more than admission.
-        self.run = self._dispatcher.run
+        self.run = self._run_durably if self._durable else self._dispatcher.run
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
         self._closed = False
@@ -168,7 +213,16 @@ class Session:
         Example:
             >>> theus.run_sync("heavy")                        # doctest: +SKIP
         """
-        return run_sync(self, self._dispatcher, self.find(process), args, kwargs)
+        value = run_sync(self, self._dispatcher, self.find(process), args, kwargs)
+        if self._durable:
+            self.audit.wait()
+        return value
+
+    async def _run_durably(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Do what `run` does, and return when the disk has confirmed the run's entries."""
+        value = await self._dispatcher.run(process, *args, **kwargs)
+        await self.audit.sync()
+        return value
 
     def find(self, process: object) -> Process:
         """Return the process meant by a name, a process or a decorated function.
@@ -230,22 +284,48 @@ class Session:
         """End the session: cancel what is unfinished and let the worker threads leave.
 
         Bodies in threads are told to stop and given half a second; a thread that goes on all the
-        same is abandoned, and what it writes is dropped.
-        Calling this again does nothing.
+        same is abandoned, and what it writes is dropped. The log gets its last entry and is
+        synced, within a second; where coroutines still have to end on their loop, that happens
+        after them. Calling this again does nothing.
         """
-        if self._closed:
-            return
-        self._closed = True
-        atexit.unregister(self._at_exit)
-        self._dispatcher.close("the session was closed")
+        if not self._closed:
+            self._cancel_all()
+        loop = self._dispatcher.loop
+        unfinished = self.runs.unfinished()
+        if unfinished and loop is not None and loop.is_running():
+            for run in unfinished:
+                run.watch(self._end_audit_after_all)
+        else:
+            self._end_audit()
 
     async def aclose(self) -> None:
         """Do the same, and wait until the coroutines that were cancelled have ended."""
         tasks = self._dispatcher.tasks.unfinished()
-        self.close()
+        self._cancel_all()
         if tasks:
             await asyncio.wait(tasks)
+        # A disk may take its time.
+        await asyncio.to_thread(self._end_audit)
         release_bridge(asyncio.get_running_loop())
+
+    def close_at_exit(self) -> None:
+        """End the session when its process ends: no loop will run any more."""
+        self._cancel_all()
+        self._end_audit()
+
+    def _cancel_all(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._dispatcher.close("the session was closed")
+
+    def _end_audit_after_all(self) -> None:
+        if not self.runs.unfinished():
+            self._end_audit(patience=0.0)
+
+    def _end_audit(self, patience: float = EXIT_PATIENCE) -> None:
+        self.audit.close([run.id for run in self.runs.unfinished()], patience)
+        if patience:
+            atexit.unregister(self._at_exit)
 
     async def __aenter__(self) -> Self:
         self.adopt_loop(asyncio.get_running_loop())
@@ -263,7 +343,7 @@ def _close_if_alive(reference: weakref.ref[Session]) -> Callable[[], None]:
     def close() -> None:
         session = reference()
         if session is not None:
-            session.close()
+            session.close_at_exit()
 
     return close
 

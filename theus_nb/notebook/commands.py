@@ -9,6 +9,8 @@ from IPython.display import display
 
 from theus_nb.contract import did_you_mean
 from theus_nb.errors import ContractError
+from theus_nb.notebook.audit_table import USAGE as AUDIT_USAGE
+from theus_nb.notebook.audit_table import audit_bundle
 from theus_nb.notebook.status import status_bundle
 from theus_nb.notebook.verifying import verdict_bundle
 from theus_nb.notebook.waiting import report, runs_to_cancel, runs_to_wait_for, wait_for
@@ -63,6 +65,10 @@ def _status(session: Session, words: list[str]) -> None:
     display(status_bundle(session), raw=True)
 
 
+def _audit(session: Session, words: list[str]) -> None:
+    display(audit_bundle(session, words), raw=True)
+
+
 def _accept(session: Session, words: list[str]) -> None:
     if len(words) != 1:
         msg = "%theus accept takes one path: write, for example, %theus accept domain.raw"
@@ -106,6 +112,7 @@ COMMANDS: Final = {
     "status": Command("status", "the processes, and the latest runs", _status),
     "wait": Command("wait [NAME...]", "wait for background runs; failures are raised", _wait),
     "cancel": Command("cancel NAME|rN|all", "end unfinished runs", _cancel),
+    "audit": Command(AUDIT_USAGE, "the newest entries of the audit log", _audit),
     "accept": Command("accept PATH", "read a failed path again, with the value it had", _accept),
     "verify": Command("verify [LOG]", "prove that nobody has changed the audit log", _verify),
     "help": Command("help", "this list", _help),

@@ -11,7 +11,7 @@ from theus_nb.notebook.closing import CloseAtExit, end_session
 from theus_nb.notebook.completion import make_matcher
 from theus_nb.notebook.config import TheusNb
 from theus_nb.notebook.forgotten import explain_forgotten_awaits
-from theus_nb.notebook.host import CellRecord, NotebookNamespace, kernel_loop
+from theus_nb.notebook.host import CellRecord, NotebookNamespace, kernel_loop, notebook_name
 from theus_nb.notebook.interrupt import SignalWakeup
 from theus_nb.notebook.magics import TheusMagics
 from theus_nb.notebook.output import make_route
@@ -51,6 +51,11 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
         if shell.Completer is not None:
             _append(shell.Completer.custom_matchers, make_matcher(shell, session), undo)
         _listen(shell, record.pre_run_cell, undo)
+
+        def number_entries(_info: object) -> None:
+            session.audit.log.cell = record.number
+
+        _listen(shell, number_entries, undo)
         _adopt_loop(shell, session, undo)
         undo.callback(explain_forgotten_awaits(shell))
         undo.callback(cancel_interrupted_cells(shell))
@@ -63,7 +68,7 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
     """Use the session there is, or make one that ends with the extension; tie it to the shell."""
     session = current()
     if session is None:
-        session = Session()
+        session = Session(notebook=notebook_name(shell))
         undo.callback(set_current, None)
         undo.callback(end_session, session, lambda: kernel_loop(shell))
         set_current(session)

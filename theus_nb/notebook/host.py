@@ -80,6 +80,11 @@ class CellRecord(threading.local):
         hook, count = self._shell.displayhook, self._shell.execution_count
         self._number = hook.prompt_count if stored else count
 
+    @property
+    def number(self) -> int:
+        """Execution count of the cell that is being executed."""
+        return self._number
+
     def source(self, line: str, body: str) -> tuple[str, int]:
         """Return the whole cell that contains a body, and its execution count."""
         if body.strip() and self._raw.rstrip().endswith(body.rstrip()):

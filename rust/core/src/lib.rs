@@ -6,6 +6,7 @@
 //! | [`contract`] | what a run declares to read and write, compiled once |
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
+//! | [`audit`] | the audit log: chained entries, written in groups, kept apart as written and synced |
 //! | [`span`] | the records of runs that the timeline shows |
 //! | [`audit`] | the audit log: chained entries, and the proof that nobody has changed them |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |

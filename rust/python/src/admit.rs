@@ -129,7 +129,7 @@ pub fn admit_at(
             }
         };
         let number = admitted.ticket.0;
-        run.get().admitted(number, Arc::clone(known));
+        run.get().admitted(number, parent, Arc::clone(known));
         let entry = Entry {
             run: handle,
             definition: Arc::clone(known),

@@ -73,6 +73,7 @@ impl Engine {
             state.status = Status::Waiting;
             state.ready = false;
             state.stopping = false;
+            state.recorded = false;
             state.started = 0;
             if let Lane::Worker { .. } = &me.lane {
                 state.lane_label = None;

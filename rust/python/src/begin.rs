@@ -59,6 +59,7 @@ pub fn start(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Given
     };
     if run.get().definition().is_some_and(|d| d.inputs.is_empty()) {
         // Nothing the scheduler would have to know about the start.
+        run.get().record_start(Vec::new());
         return Ok(given);
     }
     let number = run.get().number();
@@ -73,13 +74,15 @@ pub fn start(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Given
             Some(known) => core.scheduler.start(Ticket(number)).map(|values| {
                 let reads = versions_read(&known, &values);
                 if let Some(entry) = core.runs.get_mut(&number) {
-                    entry.reads = reads;
+                    entry.reads.clone_from(&reads);
                 }
-                (known, values)
+                (known, values, reads)
             }),
         }
     };
-    let (known, values) = started.map_err(|error| refused(py, &error, &run.get().name(py)))?;
+    let (known, values, versions) =
+        started.map_err(|error| refused(py, &error, &run.get().name(py)))?;
+    run.get().record_start(versions);
     let reads = PyDict::new(py);
     for ((_, path, optional), input) in known.inputs.iter().zip(values) {
         match input {

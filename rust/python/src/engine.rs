@@ -14,9 +14,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use theus_core::span::Spans;
-use theus_core::{NumberHasher, Scheduler, Ticket};
+use theus_core::{NumberHasher, Scheduler};
 
 use crate::access::Access;
+use crate::audit::AuditLog;
 use crate::begin::Given;
 use crate::bridge::Bridge;
 use crate::definition::{Definition, Known};
@@ -76,6 +77,8 @@ pub struct Engine {
     loop_label: Arc<str>,
     /// Names assignments outside of runs in the records.
     pub state_label: Arc<str>,
+    /// Where everything is recorded for good, if it is.
+    pub audit: Option<Py<AuditLog>>,
 }
 
 impl Engine {
@@ -102,14 +105,7 @@ impl Engine {
             let message = "the session is closed: make a new Session(), or reload the extension";
             return Err(theus_error(py, "SessionClosedError", message));
         }
-        Ok(())
-    }
-
-    /// A waiter went away before its run ended.
-    pub fn forget_wait(&self, waiter: u64, target: u64) {
-        self.core()
-            .scheduler
-            .await_end(Ticket(waiter), Ticket(target));
+        self.check_audit(py)
     }
 }
 
@@ -119,8 +115,15 @@ impl Engine {
     ///     hooks: the Python side of the engine.
     ///     current: returns the access of the process we are in, or None.
     ///     records: how many finished runs to remember.
+    ///     audit: where to record them for good.
     #[new]
-    fn new(hooks: Py<PyAny>, current: Py<PyAny>, records: usize) -> Self {
+    #[pyo3(signature = (hooks, current, records, audit = None))]
+    fn new(
+        hooks: Py<PyAny>,
+        current: Py<PyAny>,
+        records: usize,
+        audit: Option<Py<AuditLog>>,
+    ) -> Self {
         Self {
             core: Mutex::new(Core {
                 scheduler: Scheduler::new(),
@@ -130,7 +133,11 @@ impl Engine {
             }),
             hooks,
             current,
-            began: Instant::now(),
+            // One clock for both, so that times in the log and in the records are the same.
+            began: audit
+                .as_ref()
+                .map_or_else(Instant::now, |audit| audit.get().began),
+            audit,
             made_in: fork::generation(),
             loop_label: "loop".into(),
             state_label: "theus.state".into(),
@@ -354,9 +361,12 @@ impl Engine {
     ) -> PyResult<Bound<'py, Run>> {
         let now = slf.get().now();
         let engine = slf.clone().unbind();
+        let (logged, from_cell) = slf.get().room();
         Bound::new(
             slf.py(),
-            Run::new(engine, process, bridge, lane, call, task, now),
+            Run::new(
+                engine, process, bridge, lane, call, task, now, logged, from_cell,
+            ),
         )
     }
 }

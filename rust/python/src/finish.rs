@@ -10,6 +10,7 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use theus_core::audit::Fingerprint;
 use theus_core::span::{Span, Status};
 use theus_core::{End, Ticket};
 
@@ -30,7 +31,8 @@ pub fn commit(
     writes: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<bool> {
     let list = collect_writes(run.get(), writes)?;
-    commit_list(engine, run, value, list, writes)
+    let prints = engine.get().fingerprints(writes);
+    commit_list(engine, run, value, list, writes, prints)
 }
 
 /// Commits what a body returned, as its only output if it has one, and ends the run.
@@ -47,7 +49,11 @@ pub fn commit_returned(
         }
         Returned::Nothing | Returned::Unknown => Vec::new(),
     };
-    commit_list(engine, run, value.clone().unbind(), list, None)
+    let prints = match (run.get().definition(), list.is_empty()) {
+        (Some(known), false) => engine.get().fingerprint_returned(known, value),
+        _ => Vec::new(),
+    };
+    commit_list(engine, run, value.clone().unbind(), list, None, prints)
 }
 
 fn commit_list(
@@ -56,6 +62,7 @@ fn commit_list(
     value: Py<PyAny>,
     list: Writes,
     writes: Option<&Bound<'_, PyDict>>,
+    prints: Vec<Fingerprint>,
 ) -> PyResult<bool> {
     let py = engine.py();
     let me = engine.get();
@@ -67,6 +74,8 @@ fn commit_list(
         };
         match core.scheduler.finish(Ticket(number), End::Committed(list)) {
             Ok(effects) => {
+                // Under the lock: nobody can read these versions before they are in the log.
+                run.get().record_commit(number, prints);
                 let entry = core.runs.remove(&number);
                 Ok((entry, Aftermath::collect(py, &mut core, effects)))
             }
@@ -203,6 +212,7 @@ pub fn publish(
 ) -> PyResult<u64> {
     let py = engine.py();
     let list = collect_writes(run.get(), Some(writes))?;
+    let prints = engine.get().fingerprints(Some(writes));
     let number = run.get().number();
     let published = {
         let mut core = engine.get().core();
@@ -213,6 +223,7 @@ pub fn publish(
         let published = core.scheduler.publish(Ticket(number), list);
         published.map(|effects| {
             let version = effects.version;
+            run.get().record_publication(version, prints);
             (version, Aftermath::collect(py, &mut core, effects))
         })
     };
@@ -235,6 +246,12 @@ pub fn end(
     let me = engine.get();
     let run = entry.run.bind(py);
     let now = me.now();
+    let failure = match (&me.audit, &outcome, status) {
+        (Some(audit), Outcome::Error(error, trace), Status::Failed) => {
+            audit.get().describe(py, error, trace.as_ref())
+        }
+        _ => None,
+    };
     let (span, watched, dropped) = {
         let mut state = run.get().state();
         state.unretrieved = !reported && matches!(outcome, Outcome::Error(..));
@@ -255,6 +272,9 @@ pub fn end(
         (span, watched, (state.call.take(), state.task.take()))
     };
     drop(dropped);
+    if let Some(audit) = &me.audit {
+        audit.get().run_ended(&span, run.get(), failure);
+    }
     me.core().spans.push(span);
     if entry.definition.gated {
         // Whoever waits for a slot of this process may go on.

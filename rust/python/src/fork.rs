@@ -4,13 +4,17 @@
 //! fork refuses to work there. A counter bumped by `os.register_at_fork` costs one atomic load
 //! per call; asking for the pid would cost a system call.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 
 use crate::errors::theus_error;
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Open files of logs, for a forked child to close.
+static DESCRIPTORS: Mutex<Vec<Weak<AtomicI32>>> = Mutex::new(Vec::new());
 
 /// How many forks lie between the first process and this one.
 pub fn generation() -> u32 {
@@ -44,4 +48,35 @@ pub fn check(py: Python<'_>, made_in: u32) -> PyResult<()> {
 #[pyfunction]
 fn after_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    close_inherited();
 }
+
+/// Has a log's file closed in forked children. With the interpreter held, so that no child finds the list locked.
+pub fn close_in_children(descriptor: &Arc<AtomicI32>) {
+    let mut known = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|one| one.strong_count() > 0);
+    known.push(Arc::downgrade(descriptor));
+}
+
+/// Closes the files of the parent's logs in a forked child.
+#[cfg(unix)]
+fn close_inherited() {
+    let mut known = DESCRIPTORS.lock().unwrap_or_else(PoisonError::into_inner);
+    for descriptor in known.drain(..).filter_map(|one| one.upgrade()) {
+        let number = descriptor.swap(-1, Ordering::SeqCst);
+        if number >= 0 {
+            // SAFETY: the number is set right after a file was opened and taken back before it is closed, so it names
+            // that file. Its owner is the writer's task, whose threads do not exist in this child; it is never
+            // dropped here, because the runtime that holds it is never dropped. So nobody else closes it.
+            #[allow(unsafe_code)]
+            unsafe {
+                rustix::io::close(number);
+            }
+        }
+        // Likewise never dropped: the writer's copy is gone with its thread, its count is not.
+        std::mem::forget(descriptor);
+    }
+}
+
+#[cfg(not(unix))]
+fn close_inherited() {}

@@ -66,4 +66,11 @@ impl Engine {
             .call_method1(py, intern!(py, "bridge_for"), (running,))?;
         Ok(bridge.bind(py).cast::<Bridge>()?.clone().unbind())
     }
+
+    /// A waiter went away before its run ended.
+    pub fn forget_wait(&self, waiter: u64, target: u64) {
+        self.core()
+            .scheduler
+            .await_end(Ticket(waiter), Ticket(target));
+    }
 }

@@ -13,7 +13,10 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
+//! | `audit`, `recording` | the log's face to Python; what the engine tells it |
+//! | `detail`, `fingerprint` | plain values in an entry; what is said of any other |
 //! | `verify` | the proof of an audit log |
+//! | `runtime` | tokio's thread |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -23,13 +26,16 @@ mod abandoned;
 mod access;
 mod admit;
 mod attempts;
+mod audit;
 mod begin;
 mod bridge;
 mod callbacks;
 mod context;
 mod definition;
+mod detail;
 mod engine;
 mod errors;
+mod fingerprint;
 mod finish;
 mod fork;
 mod future;
@@ -40,8 +46,10 @@ mod interrupt;
 mod layout;
 mod outcome;
 mod queue;
+mod recording;
 mod replace;
 mod run;
+mod runtime;
 mod store;
 mod verify;
 mod versions;
@@ -53,6 +61,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<access::Access>()?;
+    module.add_class::<audit::AuditLog>()?;
     module.add_class::<bridge::Bridge>()?;
     module.add_class::<context::Branch>()?;
     module.add_class::<context::Context>()?;

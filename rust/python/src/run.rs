@@ -65,6 +65,8 @@ pub struct State {
     pub cancel: Option<CancelledBy>,
     /// The body is to stop, though nobody asked for the end of the run: its time is up.
     pub stopping: bool,
+    /// The log knows that the body, or this attempt of it, has begun.
+    pub recorded: bool,
     /// `(args, kwargs, setup)` for a worker, if there are any; released when the run ends.
     pub call: Option<Py<PyAny>>,
     /// The task in which an async process runs, for cancelling it.
@@ -95,17 +97,24 @@ impl State {
 pub struct Run {
     /// Known only under the engine's lock, after the object has been made.
     number: AtomicU64,
+    /// Number of the run in whose body it was started; 0 for none. Set at admission.
+    pub parent: AtomicU64,
     /// What its process is to the engine; set at admission.
     definition: OnceLock<Arc<Definition>>,
     pub engine: Py<Engine>,
     pub process: Py<PyAny>,
     pub bridge: Py<Bridge>,
     pub lane: Lane,
+    /// Whether the log has kept room for this run's entries.
+    pub logged: bool,
+    /// Execution count of the cell it was submitted from; 0 for none.
+    pub from_cell: u32,
     state: Mutex<State>,
 }
 
 impl Run {
     /// A run that has not been admitted yet.
+    #[allow(clippy::too_many_arguments)] // the fields of a run
     pub fn new(
         engine: Py<Engine>,
         process: Py<PyAny>,
@@ -114,14 +123,19 @@ impl Run {
         call: Option<Py<PyAny>>,
         task: Option<Py<PyAny>>,
         now: u64,
+        logged: bool,
+        from_cell: u32,
     ) -> Self {
         Self {
             number: AtomicU64::new(0),
+            parent: AtomicU64::new(0),
             definition: OnceLock::new(),
             engine,
             process,
             bridge,
             lane,
+            logged,
+            from_cell,
             state: Mutex::new(State {
                 status: Status::Waiting,
                 outcome: None,
@@ -133,6 +147,7 @@ impl Run {
                 watchers: Vec::new(),
                 cancel: None,
                 stopping: false,
+                recorded: false,
                 call,
                 task,
                 gate: None,
@@ -162,8 +177,9 @@ impl Run {
     }
 
     /// Called once, under the engine's lock.
-    pub fn admitted(&self, number: u64, definition: Arc<Definition>) {
+    pub fn admitted(&self, number: u64, parent: Option<u64>, definition: Arc<Definition>) {
         self.number.store(number, Ordering::Relaxed);
+        self.parent.store(parent.unwrap_or(0), Ordering::Relaxed);
         let _ = self.definition.set(definition);
     }
 

@@ -19,6 +19,7 @@ pub fn put(
     let py = engine.py();
     let me = engine.get();
     me.check(py)?;
+    let print = me.fingerprint(py, path, value.as_ref(), remove);
     // A path set to None holds None; only `remove` makes it unwritten again.
     let value = (!remove).then(|| {
         Arc::new(Held {
@@ -32,6 +33,7 @@ pub fn put(
         let written = core.scheduler.put(path, value);
         written.map(|effects| {
             let version = effects.version;
+            me.record_put(now, version, print);
             // Recorded like a run, which is what it is to everybody else.
             core.spans.push(Span {
                 run: version,

@@ -171,11 +171,9 @@ impl Judge {
     fn follow_commit(&mut self, seq: u64, line: Line) {
         let run = line.run.unwrap_or(NO_RUN);
         match line.kind {
-            Kind::CommitIntent(intent) => {
-                if !intent.files.is_empty() {
-                    let left = intent.files.len();
-                    self.open.insert((run, seq), (left, *intent));
-                }
+            Kind::CommitIntent(intent) if !intent.files.is_empty() => {
+                let left = intent.files.len();
+                self.open.insert((run, seq), (left, *intent));
             }
             Kind::FileWritten if !self.open.is_empty() => {
                 // The oldest announcement of this run is the one that is being kept.

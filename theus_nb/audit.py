@@ -1,0 +1,354 @@
+"""``theus.audit``: what happened in this session, as entries that nobody can change unseen."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import json
+import logging
+import sys
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from theus_nb._core import AuditLog
+from theus_nb.audit_place import find_place, read_key
+from theus_nb.audit_sync import STEP, SyncGroup
+from theus_nb.errors import AuditError, AuditWriteError, ContractError
+
+if TYPE_CHECKING:
+    import os
+    import pathlib
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from theus_nb.process import Process
+
+Entry = dict[str, Any]
+
+_GLANCE: Final = 0.25
+"""Seconds that looking at the log waits for entries on their way into it."""
+
+_log: Final = logging.getLogger("theus_nb.audit")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AuditStatus:
+    """How far a log has come.
+
+    Attributes:
+        directory: Where it lies; None in memory.
+        entries: How many entries there are.
+        written: Number of the last entry that the operating system has: it survives the death of
+            this process. -1 for none.
+        synced: Number of the last entry that the disk has confirmed: it survives the loss of
+            power. -1 for none. In memory neither of the two means anything.
+        dropped: Entries lost because the log could not keep up, or failed.
+        trouble: Why nothing is written any more, or why the log is in memory; None if all is well.
+        keyed: Whether the chain has a key.
+    """
+
+    directory: pathlib.Path | None
+    entries: int
+    written: int
+    synced: int
+    dropped: int
+    trouble: str | None
+    keyed: bool
+
+
+class Audit:
+    """The audit log of one session.
+
+    Entries are numbered and chained by their hashes, written at once and made durable in groups.
+    Values are never recorded, only their types and shapes.
+
+    Args:
+        on_disk: Whether the log goes to disk; otherwise its newest entries are kept in memory.
+        directory: Where logs lie; None for the default.
+        errors: ``"type"`` or ``"message"``: whether the text of exceptions is recorded.
+        policy: ``"warn"`` or ``"stop"``: what follows when the log cannot be written.
+        notebook: Path of the notebook, if there is one.
+
+    Raises:
+        AuditError: The directory or the key file cannot be used.
+
+    Attributes:
+        log: The Rust side.
+        place: Where the log is, or will be at its first entry.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_disk: bool,
+        directory: str | os.PathLike[str] | None = None,
+        errors: str = "type",
+        policy: str = "warn",
+        notebook: str | None = None,
+    ) -> None:
+        _one_of("audit_errors", errors, ("type", "message"))
+        _one_of("audit_policy", policy, ("warn", "stop"))
+        self.place = find_place(directory, on_disk=on_disk)
+        key = read_key()
+        self._keyed = key is not None
+        opening = {
+            "format": 1,
+            "session": self.place.session,
+            "keyed": self._keyed,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            **({} if notebook is None else {"notebook": notebook}),
+        }
+        base = self.place.base
+        self.log = AuditLog(
+            None if base is None else str(base),
+            self.place.name,
+            opening,
+            _tell,
+            key=key,
+            default_place=self.place.is_default,
+            messages=errors == "message",
+            stop=policy == "stop",
+        )
+        self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, SyncGroup] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def note(self, text: str) -> int | None:
+        """Record a remark. Returns at once: the entry is not written yet, and not synced.
+
+        Args:
+            text: At most 1,048,576 characters. What is no text in it (a lone surrogate) becomes
+                U+FFFD, and the entry says so.
+
+        Returns:
+            The number of the entry; None if there was no room for it, which the log will say.
+
+        Raises:
+            AuditError: No text, or too much of it.
+            SessionClosedError: The session has ended.
+
+        Example:
+            >>> theus.audit.note("checked by hand")            # doctest: +SKIP
+            17
+        """
+        return self.log.note(text)
+
+    async def sync(self) -> None:
+        """Wait until everything recorded so far has been confirmed by the disk.
+
+        Many may wait at once: one confirmation serves them all. In memory this returns as soon
+        as the entries are there.
+
+        Raises:
+            AuditWriteError: The log could not be written; the entries are not durable.
+
+        Cancellation: stops the waiting, not the writing.
+
+        Example:
+            >>> await theus.audit.sync()                       # doctest: +SKIP
+        """
+        seq = self.log.request_sync()
+        if self.log.position()[1] >= seq:
+            return
+        loop = asyncio.get_running_loop()
+        group = self._waiting.get(loop)
+        if group is None:
+            group = self._waiting[loop] = SyncGroup(self.log)
+        await group.join(seq, loop)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Block until everything recorded so far has been confirmed by the disk.
+
+        For synchronous code; on an event loop use ``await sync()``.
+
+        Args:
+            timeout: Seconds; None waits as long as it takes.
+
+        Raises:
+            AuditWriteError: The log could not be written, or the disk took too long.
+        """
+        seq = self.log.request_sync()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.log.wait(seq, STEP):
+            if deadline is not None and time.monotonic() >= deadline:
+                msg = f"the disk has not confirmed the audit log within {timeout} s; it may later"
+                raise AuditWriteError(msg)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    @property
+    def directory(self) -> pathlib.Path | None:
+        """Where the log lies, or will from its first entry on; None in memory."""
+        return self.place.directory
+
+    @property
+    def position(self) -> tuple[int, int, int]:
+        """The number of the next entry, of the last synced one (-1: none), and entries lost."""
+        return self.log.position()
+
+    @property
+    def status(self) -> AuditStatus:
+        """How far the log has come, and what is wrong with it."""
+        entries, synced, dropped = self.log.position()
+        trouble = self.log.trouble
+        return AuditStatus(
+            directory=self.directory,
+            entries=entries,
+            written=self.log.written,
+            synced=synced,
+            dropped=dropped,
+            trouble=trouble,
+            keyed=self._keyed,
+        )
+
+    def tail(self, n: int = 20) -> list[Entry]:
+        """Return the newest entries, oldest first.
+
+        Args:
+            n: How many; those that have left memory are not looked for.
+
+        Returns:
+            The entries as dicts, as they stand in the log.
+        """
+        if n <= 0:
+            return []
+        self.log.settle(_GLANCE)
+        after = self.log.position()[0] - n - 1
+        return [json.loads(line) for line in self.log.lines(after, n)]
+
+    def query(
+        self,
+        *,
+        process: str | None = None,
+        kind: str | None = None,
+        since: dt.datetime | dt.timedelta | str | None = None,
+    ) -> list[Entry]:
+        """Return the entries that match, oldest first: from the files, and from memory.
+
+        Reads the whole log, in the calling thread.
+
+        Args:
+            process: Name of a process.
+            kind: A kind of entry, such as ``"run_failed"``.
+            since: A time (without a zone: local), a time as ISO text, or how long ago.
+
+        Raises:
+            AuditError: ``since`` is none of these.
+
+        Example:
+            >>> theus.audit.query(process="crunch", kind="run_failed")   # doctest: +SKIP
+        """
+        earliest = None if since is None else _as_utc(since)
+        return [
+            entry
+            for entry in self._entries()
+            if (process is None or entry.get("process") == process)
+            and (kind is None or entry["kind"] == kind)
+            and (earliest is None or entry["ts"] >= earliest)
+        ]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return all entries as a pandas DataFrame, one row each, ``ts`` as times in UTC."""
+        import pandas as pd  # noqa: PLC0415 - only whoever wants a frame pays for it
+
+        columns = ["seq", "ts", "mono", "kind", "run", "process", "lane", "cell", "detail"]
+        frame = pd.DataFrame(self._entries(), columns=[*columns, "prev", "hash"])
+        frame["ts"] = pd.to_datetime(frame["ts"], utc=True, format="ISO8601")
+        frame["cell"] = frame["cell"].astype("Int64")
+        return frame
+
+    def _entries(self) -> Iterator[Entry]:
+        self.log.settle(_GLANCE)
+        last = -1
+        first = self.log.first_line
+        if first is not None and first > 0 and self.directory is not None:
+            for entry in _read_files(self.directory):
+                if entry["seq"] >= first:
+                    break
+                last = entry["seq"]
+                yield entry
+        while lines := self.log.lines(last, 1_000):
+            for line in lines:
+                entry = json.loads(line)
+                last = entry["seq"]
+                yield entry
+
+    # -- the session's side ---------------------------------------------------------------------
+
+    def define(self, process: Process) -> None:
+        """Record what a process is. Called when it is run for the first time."""
+        contract = process.contract
+        declared = {
+            "inputs": [str(access) for access in contract.inputs],
+            "outputs": [str(access) for access in contract.outputs],
+            "side_effects": list(contract.side_effects),
+            "errors": [e if isinstance(e, str) else e.__name__ for e in contract.errors],
+        }
+        self.log.record(
+            "process_defined",
+            {
+                "contract": {"open": True} if contract.is_open else declared,
+                "source_sha256": process.source_hash,
+                "kind": process.kind,
+            },
+            process=process.name,
+        )
+
+    def close(self, unfinished: list[str], patience: float) -> None:
+        """Write the last entry and wait for the disk. Doing it again only waits.
+
+        Args:
+            unfinished: Identifiers of the runs that have not ended, for the last entry.
+            patience: Seconds; what the disk has not confirmed then may still be.
+        """
+        try:
+            self.log.close({"unfinished": unfinished} if unfinished else None, patience)
+        except AuditWriteError as error:
+            # The end of a session is no place to raise; whoever asked for durability was told.
+            _log.warning("%s", error)
+
+    def __repr__(self) -> str:
+        status = self.status
+        where = "in memory" if status.directory is None else repr(str(status.directory))
+        lost = f", {status.dropped} lost" if status.dropped else ""
+        wrong = f", {status.trouble}" if status.trouble else ""
+        return f"<Audit {where}, {status.entries} entries, synced to {status.synced}{lost}{wrong}>"
+
+
+def _tell(what: str) -> None:
+    """Say what happened to the log, in one line."""
+    _log.warning("theus_nb: %s; see theus.audit.status", what)
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        listed = " or ".join(map(repr, choices))
+        msg = f"{option} is {listed}, not {value!r}"
+        raise ContractError(msg)
+
+
+def _as_utc(since: dt.datetime | dt.timedelta | str) -> str:
+    """Return a time as the log writes it, so that texts can be compared."""
+    try:
+        if isinstance(since, dt.timedelta):
+            since = dt.datetime.now(dt.UTC) - since
+        elif isinstance(since, str):
+            since = dt.datetime.fromisoformat(since)
+        return f"{since.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    except (AttributeError, ValueError, OverflowError) as error:
+        msg = f"since is a datetime, a timedelta or an ISO text, not {since!r}"
+        raise AuditError(msg) from error
+
+
+def _read_files(directory: pathlib.Path) -> Iterator[Entry]:
+    """Yield the complete entries of a log's files; the last line may be on its way."""
+    for path in sorted(directory.glob("*.jsonl")):
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
