@@ -69,7 +69,7 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "outputs": ("errors", "contract", "guard"),
     "audit_place": ("errors",),
     "audit_sync": (),
-    "audit": ("_core", "errors", "audit_place", "audit_sync"),
+    "audit": ("_core", "access", "errors", "audit_place", "audit_sync"),
     "notebook_zone": ("errors", "contract"),
     "publishing": ("lanes",),
     "replacing": ("attempts",),

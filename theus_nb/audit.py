@@ -13,6 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import AuditLog
+from theus_nb.access import current
 from theus_nb.audit_place import find_place, read_key
 from theus_nb.audit_sync import STEP, SyncGroup
 from theus_nb.errors import AuditError, AuditWriteError, ContractError
@@ -277,6 +278,37 @@ class Audit:
                 entry = json.loads(line)
                 last = entry["seq"]
                 yield entry
+
+    # -- files ----------------------------------------------------------------------------------
+
+    async def intent(self, files: list[tuple[str, int, str]]) -> None:
+        """Say durably which files a run is about to make visible.
+
+        In a thread without an event loop this blocks instead of suspending.
+
+        Args:
+            files: Path, bytes and SHA-256 of each.
+
+        Raises:
+            AuditWriteError: That is not durable.
+        """
+        listed = [{"path": path, "bytes": size, "sha256": sha} for path, size, sha in files]
+        self._record("commit_intent", {"files": listed})
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.wait()
+        else:
+            await self.sync()
+
+    def written(self, path: str, size: int, sha256: str) -> None:
+        """Record that a file is in its place and durable."""
+        self._record("file_written", {"path": path, "bytes": size, "sha256": sha256})
+
+    def _record(self, kind: str, detail: dict[str, Any]) -> None:
+        """Record an entry about the run in whose body we are, if we are in one."""
+        access = current.get()
+        self.log.record(kind, detail, run=None if access is None else access.run)
 
     # -- the session's side ---------------------------------------------------------------------
 

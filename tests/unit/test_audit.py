@@ -24,6 +24,7 @@ from tests.unit.audit_support import (
     wait_for_ever,
 )
 from tests.unit.support import PATIENCE
+from theus_nb.decorator import process
 from theus_nb.errors import (
     AuditError,
     RunCancelledError,
@@ -34,6 +35,8 @@ from theus_nb.session import Session
 
 if TYPE_CHECKING:
     import pathlib
+
+    from theus_nb.context import Context
 
 
 def test_a_session_leaves_a_log_that_tells_its_story(tmp_path: pathlib.Path) -> None:
@@ -174,6 +177,26 @@ def test_many_may_wait_for_the_disk_and_one_of_them_may_be_cancelled(
             assert theus.audit.position[1] >= 100
 
     asyncio.run(main())
+
+
+def test_files_are_told_with_the_run_that_writes_them(tmp_path: pathlib.Path) -> None:
+    sha = "0" * 64
+
+    @process
+    async def save(_ctx: Context) -> int:
+        await theus.audit.intent([("out/a.txt", 3, sha)])
+        synced = theus.audit.position[1]
+        theus.audit.written("out/a.txt", 3, sha)
+        return synced
+
+    with Closing(Session(audit_dir=tmp_path)) as theus:
+        synced = theus.run_sync(save)
+    told = {entry["kind"]: entry for entry in the_log(tmp_path)}
+    intent, written = told["commit_intent"], told["file_written"]
+    assert intent["detail"] == {"files": [{"path": "out/a.txt", "bytes": 3, "sha256": sha}]}
+    assert written["detail"] == {"path": "out/a.txt", "bytes": 3, "sha256": sha}
+    assert (intent["run"], written["run"]) == ("r1", "r1")
+    assert synced >= intent["seq"]
 
 
 def test_notes_from_many_threads_keep_their_order(tmp_path: pathlib.Path) -> None:
