@@ -22,7 +22,19 @@ def _notebook(kernel: Kernel) -> None:
     [
         (
             "%%theus_process crunch --",
-            ["--inputs", "--outputs", "--side-effects", "--lane", "--background"],
+            [
+                "--inputs",
+                "--outputs",
+                "--side-effects",
+                "--lane",
+                "--background",
+                "--timeout",
+                "--retries",
+                "--retry-on",
+                "--backoff",
+                "--limit",
+                "--rate",
+            ],
         ),
         ("%%theus_process crunch --o", ["--outputs"]),
         ("%%theus_process crunch --outputs table --in", ["--inputs"]),
@@ -34,7 +46,7 @@ def _notebook(kernel: Kernel) -> None:
         ("%%theus_process crunch --lane l", ["loop"]),
         ("%%theus_process cr", ["crunch"]),
         ("%theus st", ["status"]),
-        ("%theus ", ["status", "wait", "cancel", "accept", "verify", "help"]),
+        ("%theus ", ["status", "wait", "cancel", "audit", "accept", "verify", "help"]),
     ],
 )
 def test_completion_in_the_magic_line(kernel: Kernel, typed: str, offered: list[str]) -> None:
