@@ -54,6 +54,8 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "context": ("errors", "contract"),
     "access": ("errors", "contract", "context", "guard"),
     "outputs": ("errors", "contract", "guard"),
+    "whereabouts": (),
+    "watch": ("whereabouts",),
     "notebook_zone": ("errors", "contract"),
     "timeline.model": ("events", "timeline.*"),
 }

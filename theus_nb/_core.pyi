@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import Any, final
 
+from theus_nb._looking import Looking as _Looking
+
 __all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
 
 @final
@@ -27,6 +29,9 @@ class Bridge:
     @property
     def event_loop(self) -> asyncio.AbstractEventLoop:
         """The loop."""
+    @property
+    def thread(self) -> int:
+        """The loop's thread, as ``threading.get_ident`` numbers it."""
     @property
     def descriptor(self) -> int | None:
         """The number given to ``add_reader``; None where there is none."""
@@ -280,7 +285,7 @@ class Definition:
     """What a process is to one engine. Made by `Engine.define`."""
 
 @final
-class Engine:
+class Engine(_Looking):
     """One session: the scheduler, the versioned values, the unfinished runs and the records.
 
     Args:
@@ -388,12 +393,5 @@ class Engine:
         """Runs that a run waits for at present."""
     def unfinished(self) -> list[Run]:
         """Unfinished runs, oldest first."""
-    def spans(self) -> list[tuple[int, int | None, str, str, str, int, int, int]]:
-        """Finished runs, oldest first.
-
-        Each is run, parent, process, lane, status, submitted, started (0 if it never did), ended.
-        """
-    def now(self) -> int:
-        """Nanoseconds since the session began."""
     def close(self) -> None:
         """Refuse new runs and writes from here on. Unfinished runs can still end."""

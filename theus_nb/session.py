@@ -18,6 +18,7 @@ from theus_nb.registry import default as default_registry
 from theus_nb.run import Runs
 from theus_nb.state import State
 from theus_nb.sync_entry import run_sync
+from theus_nb.watch import LoopBlocked, LoopWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ class Session:
         state: The shared state.
         runs: Records of the last 1,000 finished runs and of the unfinished ones.
         registry: The processes by name, this session's own before those of ``@process``.
+        watch: Looks who blocks the loop while runs are there.
     """
 
     def __init__(self, *, workers: int | None = None) -> None:
@@ -55,6 +57,8 @@ class Session:
         self.run = self._dispatcher.run
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
+        lanes = self._dispatcher.lanes
+        self.watch = LoopWatch(self._dispatcher.engine, [lanes.pool, lanes.cells])
         self._closed = False
         # Weakly, so that a session nobody holds can go before the interpreter does.
         reference = weakref.ref(self)
@@ -136,6 +140,11 @@ class Session:
         """The processes by name."""
         return self.registry
 
+    @property
+    def blocks(self) -> list[LoopBlocked]:
+        """When the event loop stood still while runs had to wait, and who held it up."""
+        return list(self.watch.blocks)
+
     # -- the notebook's side ------------------------------------------------------------------
 
     @property
@@ -177,6 +186,7 @@ class Session:
         self._closed = True
         atexit.unregister(self._at_exit)
         self._dispatcher.close("the session was closed")
+        self.watch.close()
 
     async def aclose(self) -> None:
         """Do the same, and wait until the coroutines that were cancelled have ended."""

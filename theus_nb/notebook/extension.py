@@ -41,6 +41,7 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
     with contextlib.ExitStack() as undo:
         session = _open_session(shell, undo)
         record = CellRecord(shell)
+        session.watch.cell_of = record.number_of
         undo.callback(shorten_tracebacks(shell))
         _register(shell, TheusMagics(shell, session, record), undo)
         _append(shell.input_transformers_post, make_transformer(shell), undo)

@@ -7,6 +7,7 @@
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
 //! | [`span`] | the records of runs that the timeline shows |
+//! | [`watch`] | when an event loop counts as blocked |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
 //!
@@ -27,6 +28,7 @@ pub mod place;
 pub mod runtime;
 pub mod scheduler;
 pub mod span;
+pub mod watch;
 
 pub use contract::{Access, ContractId};
 pub use error::{Error, Refused};

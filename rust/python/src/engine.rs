@@ -16,10 +16,12 @@ use theus_core::span::Spans;
 use theus_core::{Access, ContractId, NodeId, Scheduler, Ticket};
 
 use crate::bridge::Bridge;
+use crate::cpu::CpuClock;
 use crate::errors::theus_error;
 use crate::here::copy_context;
 use crate::queue::WorkQueue;
 use crate::run::{Lane, Run};
+use crate::watch::Watching;
 use crate::{admit, finish, fork, store};
 
 /// A value of the session's state: shared, so that a reader costs one atomic increment and no
@@ -46,6 +48,7 @@ pub struct Origin {
 pub struct Definition {
     pub name: Arc<str>,
     pub source_hash: Box<str>,
+    pub clock: CpuClock,
     pub contract: ContractId,
     /// Input paths in declared order, and whether each is optional.
     pub inputs: Vec<(Arc<str>, Py<PyString>, bool)>,
@@ -82,8 +85,9 @@ pub struct Engine {
     pub hooks: Py<PyAny>,
     /// Context variable holding the context of the process we are in.
     pub current: Py<PyAny>,
-    began: Instant,
-    made_in: u32,
+    pub began: Instant,
+    pub made_in: u32,
+    pub watching: Watching,
     loop_label: Arc<str>,
     /// Names assignments outside of runs in the records.
     pub state_label: Arc<str>,
@@ -143,6 +147,7 @@ impl Engine {
             current,
             began: Instant::now(),
             made_in: fork::generation(),
+            watching: Watching::new(),
             loop_label: "loop".into(),
             state_label: "theus.state".into(),
         }
@@ -193,6 +198,7 @@ impl Engine {
         Ok(Known(Arc::new(Definition {
             name: name.into(),
             source_hash: source_hash.into(),
+            clock: CpuClock::default(),
             contract,
             inputs: keys,
             outputs: paths.into_iter().zip(nodes).collect(),
@@ -359,6 +365,7 @@ impl Engine {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.hooks)?;
         visit.call(&self.current)?;
+        self.watching.traverse(&visit)?;
         // See Waiter: a lock held by this very thread only postpones the collection.
         let Ok(core) = self.core.try_lock() else {
             return Ok(());

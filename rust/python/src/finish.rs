@@ -5,6 +5,7 @@
 //! it gone and changes nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::intern;
@@ -255,12 +256,20 @@ pub fn end(
     let me = engine.get();
     let run = entry.run.bind(py);
     let now = me.now();
+    me.watching.unfinished.fetch_sub(1, Ordering::Relaxed);
     let (span, watched, dropped) = {
         let mut state = run.get().state();
         state.unretrieved = !reported && matches!(outcome, Outcome::Error(..));
         state.outcome = Some(outcome);
         state.status = status;
         state.ended = now;
+        state.stop_cpu();
+        if state.started != 0 {
+            entry
+                .definition
+                .clock
+                .learn(now.saturating_sub(state.started));
+        }
         let watched = state.is_awaited();
         state.settled = !watched;
         let span = Span {
@@ -275,6 +284,8 @@ pub fn end(
             submitted: state.submitted,
             started: state.started,
             ended: now,
+            cpu: state.cpu,
+            waited: state.waited,
         };
         (span, watched, (state.call.take(), state.task.take()))
     };

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use pyo3::prelude::*;
 
 use crate::errors::theus_error;
+use crate::interval;
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
@@ -42,6 +43,7 @@ pub fn check(py: Python<'_>, made_in: u32) -> PyResult<()> {
 }
 
 #[pyfunction]
-fn after_fork() {
+fn after_fork(py: Python<'_>) -> PyResult<()> {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    interval::forget(py)
 }

@@ -9,7 +9,9 @@
 //! | `versions` | between Python's dicts and the scheduler's versions |
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
+//! | `cpu` | how much of a run its thread computed |
 //! | `queue` | worker threads and what they wait on |
+//! | `watch`, `interval` | who blocks the loop; how long threads keep the interpreter |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -18,6 +20,7 @@
 mod admit;
 mod bridge;
 mod callbacks;
+mod cpu;
 mod engine;
 mod errors;
 mod finish;
@@ -26,6 +29,7 @@ mod future;
 mod handle;
 mod here;
 mod inspect;
+mod interval;
 mod outcome;
 mod queue;
 mod run;
@@ -33,6 +37,7 @@ mod store;
 mod versions;
 mod waiter;
 mod wakeup;
+mod watch;
 
 use pyo3::prelude::*;
 

@@ -5,6 +5,7 @@
 //! Here only the waiting happens.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use pyo3::prelude::*;
 use theus_core::span::Status;
 
 use crate::fork;
+use crate::interval;
 use crate::run::{Lane as RunLane, Run};
 
 struct Jobs {
@@ -49,6 +51,9 @@ pub struct WorkQueue {
     made_in: u32,
     jobs: Mutex<Jobs>,
     arrived: Condvar,
+    /// The switch interval is short for the sake of these threads. Changed while holding the
+    /// interpreter, after the job was taken: so it is never put back under a busy thread.
+    holds_interval: AtomicBool,
 }
 
 impl WorkQueue {
@@ -74,6 +79,39 @@ impl WorkQueue {
             Self::spawn_thread(slf)
         } else {
             Ok(())
+        }
+    }
+
+    /// Whether a thread is busy for whose sake the switch interval is short.
+    pub fn needs_interval(&self) -> bool {
+        let jobs = self.jobs();
+        self.holds_interval.load(Ordering::Relaxed) && jobs.threads > jobs.idle && !jobs.closed
+    }
+
+    /// Puts the switch interval back, unless a thread is busy.
+    pub fn calm_down(&self, py: Python<'_>) -> PyResult<()> {
+        if self.needs_interval() {
+            return Ok(());
+        }
+        self.release_interval(py)
+    }
+
+    /// Puts the switch interval back.
+    pub fn release_interval(&self, py: Python<'_>) -> PyResult<()> {
+        if self.holds_interval.swap(false, Ordering::Relaxed) {
+            return interval::release(py);
+        }
+        Ok(())
+    }
+
+    /// Makes the switch interval short, once per row of runs.
+    fn hold_interval(&self, py: Python<'_>) {
+        if self.holds_interval.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Err(error) = interval::hold(py) {
+            // A run is not lost because somebody has replaced functions of sys.
+            error.write_unraisable(py, None);
         }
     }
 
@@ -106,6 +144,7 @@ impl WorkQueue {
                 closed: false,
             }),
             arrived: Condvar::new(),
+            holds_interval: AtomicBool::new(false),
         }
     }
 
@@ -219,8 +258,15 @@ impl Lane {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if last.is_some_and(|run| run.get().state().status == Status::Abandoned) {
-            self.queue.get().unblock(); // given up long ago, and its place taken by another
+        if let Some(run) = last {
+            let abandoned = {
+                let mut state = run.get().state();
+                state.stop_cpu(); // its commit is up to the loop
+                state.status == Status::Abandoned
+            };
+            if abandoned {
+                self.queue.get().unblock(); // given up long ago, and its place taken by another
+            }
         }
         loop {
             // Asked before letting the interpreter go: while it shuts down, a thread that comes
@@ -228,14 +274,19 @@ impl Lane {
             if self.queue.get().jobs().closed {
                 return Ok(None);
             }
-            let Some(run) = self
-                .next_at_once()
-                .or_else(|| py.detach(|| self.next_run()))
-            else {
+            let (run, free) = match self.next_at_once() {
+                Some(run) => (Some(run), None),
+                None => py.detach(|| (self.next_run(), Some(Instant::now()))),
+            };
+            let Some(run) = run else {
                 return Ok(None);
             };
+            let waited = free.map_or(Duration::ZERO, |free| free.elapsed());
+            if !self.queue.get().holds_interval.load(Ordering::Relaxed) {
+                self.queue.get().hold_interval(py);
+            }
             // A run that was cancelled in the queue has an outcome already: nothing to do.
-            if !run.get().start_on(&self.label) {
+            if !run.get().start_on(&self.label, waited) {
                 continue;
             }
             let RunLane::Worker { context, .. } = &run.get().lane else {
@@ -299,7 +350,7 @@ impl Lane {
 
 impl Run {
     /// Marks a queued run as running on a lane; false if it has been ended meanwhile.
-    fn start_on(&self, lane: &Arc<str>) -> bool {
+    fn start_on(&self, lane: &Arc<str>, waited: Duration) -> bool {
         let now = self.now();
         let mut state = self.state();
         if state.outcome.is_some() || state.status != Status::Queued {
@@ -308,6 +359,8 @@ impl Run {
         state.status = Status::Running;
         state.started = now;
         state.lane_label = Some(Arc::clone(lane));
+        state.waited = u64::try_from(waited.as_nanos()).ok();
+        state.cpu_start = self.definition().and_then(|d| d.clock.start());
         true
     }
 }

@@ -14,6 +14,7 @@ use theus_core::span::Status;
 
 use crate::bridge::Bridge;
 use crate::callbacks::Callbacks;
+use crate::cpu::CpuStart;
 use crate::engine::{Definition, Engine};
 use crate::errors::run_error;
 use crate::outcome::Outcome;
@@ -69,11 +70,24 @@ pub struct State {
     pub submitted: u64,
     pub started: u64,
     pub ended: u64,
+    /// Running while the body is on a worker thread that is measured.
+    pub cpu_start: Option<CpuStart>,
+    /// What was measured.
+    pub cpu: Option<u64>,
+    /// How long the worker waited for the interpreter.
+    pub waited: Option<u64>,
     /// The worker lane it runs on; None before that, and on the loop.
     pub lane_label: Option<Arc<str>>,
 }
 
 impl State {
+    /// The body has left its worker thread, or is about to. On that thread, or nothing is known.
+    pub fn stop_cpu(&mut self) {
+        if let Some(start) = self.cpu_start.take() {
+            self.cpu = start.elapsed();
+        }
+    }
+
     /// Whether anybody is to be told when the run ends. If not, it needs no wake-up of its loop.
     pub fn is_awaited(&self) -> bool {
         !(self.callbacks.is_empty() && self.waiters.is_empty() && self.watchers.is_empty())
@@ -130,6 +144,9 @@ impl Run {
                 submitted: now,
                 started: 0,
                 ended: 0,
+                cpu_start: None,
+                cpu: None,
+                waited: None,
                 lane_label: None,
             }),
         }
