@@ -19,7 +19,7 @@ from tools import demo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUICKSTART, HYBRID = NOTEBOOKS
+QUICKSTART, HYBRID, *_ = NOTEBOOKS
 SEED_EXAMPLE = Path(__file__).with_name("seed_example.txt")
 
 pytestmark = pytest.mark.timeout(120)
