@@ -105,13 +105,14 @@ async def measure(rounds: int, seconds: float) -> dict[tuple[int, str], list[Rou
             engine = other.TheusEngine(context={"domain": {}})
             starts[THEUS] = lambda function: engine.execute(other.process()(function))
         names = list(starts)
+        found_interval = sys.getswitchinterval()
         for number in range(rounds):
             first = number % len(names)
             for workers in WORKERS:
                 for name in names[first:] + names[:first]:
                     # Nobody inherits the other's switch interval.
-                    while sys.getswitchinterval() < 0.004:
-                        await asyncio.sleep(0.01)
+                    while sys.getswitchinterval() < found_interval:
+                        await asyncio.sleep(0.01)  # noqa: ASYNC110 - the interpreter tells nobody
                     result = await one_round(starts[name], workers, seconds)
                     found.setdefault((workers, name), []).append(result)
     return found
@@ -122,7 +123,8 @@ def ratio(
 ) -> float:
     """Return the median over the rounds of to_thread's value divided by a contender's."""
     pairs = zip(found[workers, BASE], found[workers, name], strict=True)
-    return statistics.median(getattr(base, field) / getattr(own, field) for base, own in pairs)
+    ratios: list[float] = [getattr(base, field) / getattr(own, field) for base, own in pairs]
+    return statistics.median(ratios)
 
 
 def goals(found: dict[tuple[int, str], list[Round]]) -> list[Goal]:
@@ -142,7 +144,8 @@ def rows(found: dict[tuple[int, str], list[Round]]) -> list[tuple[str, ...]]:
     """Lay out what every contender did: medians over the rounds."""
 
     def middle(results: Sequence[Round], field: str) -> float:
-        return statistics.median(getattr(one, field) for one in results)
+        values: list[float] = [getattr(one, field) for one in results]
+        return statistics.median(values)
 
     return [
         (

@@ -13,9 +13,7 @@ class Looking:
 
     def spans(
         self,
-    ) -> list[
-        tuple[int, int | None, str, str, str, int, int, int, int | None, int | None]
-    ]:
+    ) -> list[tuple[int, int | None, str, str, str, int, int, int, int | None, int | None]]:
         """Finished runs, oldest first.
 
         Each is run, parent, process, lane, status, submitted, started (0 if it never did), ended,

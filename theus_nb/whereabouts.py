@@ -52,9 +52,7 @@ class Place:
     is_async: bool
 
 
-def place_of(
-    frame: types.FrameType, cell_of: Callable[[str], int | None]
-) -> Place | None:
+def place_of(frame: types.FrameType, cell_of: Callable[[str], int | None]) -> Place | None:
     """Return where a thread is, or None if it only waits in an event loop for something to do.
 
     Args:

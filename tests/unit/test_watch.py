@@ -7,16 +7,19 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit.support import PATIENCE, Gate, on_loop
-from theus_nb.context import Context
 from theus_nb.decorator import process
 from theus_nb.session import Session
-from theus_nb.watch import LoopBlocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from theus_nb.context import Context
+    from theus_nb.watch import LoopBlocked
 
 BLOCK = 0.25
 """Seconds: well above what counts as a block."""
@@ -118,9 +121,9 @@ async def test_nothing_is_recorded_when_nothing_was_delayed(theus: Session) -> N
 
     judged, judge = [], theus.watch._judge
 
-    def listen(*what: int) -> None:
-        judge(*what)
-        judged.append(what)
+    def listen(start: int, end: int, waiting: int) -> None:
+        judge(start, end, waiting)
+        judged.append(start)
 
     theus.watch._judge = listen  # type: ignore[method-assign]
     run = theus.start(waits)
@@ -136,8 +139,9 @@ async def test_nothing_is_recorded_when_nothing_was_delayed(theus: Session) -> N
 
 
 @on_loop
-async def test_idle_session_has_no_thread_and_closed_one_neither(_theus: Session) -> None:
+async def test_idle_session_has_no_thread_and_closed_one_neither(theus: Session) -> None:
     assert watcher() is None
+    assert theus.blocks == []
     async with Session() as other:
         await other.run(due_soon)
         assert watcher() is not None

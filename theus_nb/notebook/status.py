@@ -32,7 +32,7 @@ def status_bundle(session: Session) -> dict[str, str]:
     runs = list(session.runs)
     latest = runs[-_SHOWN:]
     title = f"latest {len(latest)} of {len(runs)} runs" if len(runs) > len(latest) else "runs"
-    tables = [
+    tables: list[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = [
         ("processes", _PROCESS_TITLES, [_process_row(p) for p in session.registry]),
         (title, _RUN_TITLES, [_run_row(r) for r in latest]),
     ]
