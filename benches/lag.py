@@ -111,8 +111,8 @@ async def measure(rounds: int, seconds: float) -> dict[tuple[int, str], list[Rou
             for workers in WORKERS:
                 for name in names[first:] + names[:first]:
                     # Nobody inherits the other's switch interval.
-                    while sys.getswitchinterval() < found_interval:
-                        await asyncio.sleep(0.01)  # noqa: ASYNC110 - the interpreter tells nobody
+                    while sys.getswitchinterval() < found_interval:  # noqa: ASYNC110 - it tells nobody
+                        await asyncio.sleep(0.01)
                     result = await one_round(starts[name], workers, seconds)
                     found.setdefault((workers, name), []).append(result)
     return found
