@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import selectors
 import site
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterator
 
-_OURS: Final = str(Path(__file__).parent)
+_OURS: Final = str(Path(__file__).parent) + os.sep
 _LIBRARIES: Final = tuple(
     {
-        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        str(Path(os.__file__).parent),
         *site.getsitepackages(),
         site.getusersitepackages(),
         _OURS,
