@@ -130,13 +130,11 @@ def ratio(
 def goals(found: dict[tuple[int, str], list[Round]]) -> list[Goal]:
     """Set what was measured against what was promised."""
     most = max(WORKERS)
-    p99 = statistics.median(r.p99 for r in found[most, OURS])
     cost = (1 - 1 / ratio(found, most, "rate")) * 100
     return [
         Goal(f"p50 lag beside {most} workers", 4, None, "x", ratio(found, most, "p50")),
         Goal(f"p99 lag beside {most} workers", 2.5, None, "x", ratio(found, most, "p99")),
         Goal("throughput given for it", 20, None, "%", cost),
-        Goal("p99 lag itself", 1_000, 10, "ms", p99),
     ]
 
 
@@ -163,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="lag of the loop beside computing processes")
     parser.add_argument("--quick", action="store_true", help="few rounds, rough numbers")
     options = parser.parse_args(arguments)
-    count, seconds = (5, 0.3) if options.quick else (15, 0.6)
+    count, seconds = (5, 0.3) if options.quick else (15, 0.4)
     found = asyncio.run(measure(count, seconds))
     promised = goals(found)
     print(table(["what", "must", "aim", "measured", "met?"], (goal.row() for goal in promised)))
