@@ -96,15 +96,23 @@ def _quietly() -> Iterator[None]:
         os.close(kept)
 
 
-def theus_from_pypi() -> tuple[dict[str, Call], dict[str, Call]]:
-    """Return the calls of the PyPI package ``theus``, sync and async; none if not installed."""
+def theus_module() -> Any:  # noqa: ANN401 - a module without types
+    """Return the PyPI package ``theus``; None if it is not installed."""
     try:
         with _quietly():
             import theus  # noqa: PLC0415 - it prints when imported, and needs Python 3.12
-
-            engine = theus.TheusEngine(context={"domain": {"a": 1, "b": 0}})
     except ImportError:
+        return None
+    return theus
+
+
+def theus_from_pypi() -> tuple[dict[str, Call], dict[str, Call]]:
+    """Return the calls of the PyPI package ``theus``, sync and async; none if not installed."""
+    theus = theus_module()
+    if theus is None:
         return {}, {}
+    with _quietly():
+        engine = theus.TheusEngine(context={"domain": {"a": 1, "b": 0}})
     bare, declared = theus.process(), theus.process(*PATHS)
     names = ("theus (PyPI), no input or output", "theus (PyPI), 1 input and 1 output")
     sync = (bare(answer), declared(copy))

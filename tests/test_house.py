@@ -70,6 +70,8 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "audit_place": ("errors",),
     "audit_sync": (),
     "audit": ("_core", "access", "errors", "audit_place", "audit_sync"),
+    "whereabouts": (),
+    "watch": ("whereabouts",),
     "notebook_zone": ("errors", "contract"),
     "publishing": ("lanes",),
     "replacing": ("attempts",),

@@ -19,6 +19,7 @@ from theus_nb._core_body import Access, Branch, Context
 from theus_nb._core_lanes import Lane, WorkQueue
 from theus_nb._core_loops import Bridge, Waiter
 from theus_nb._core_proof import verify_logs
+from theus_nb._looking import Looking as _Looking
 
 __all__ = [
     "Access",
@@ -193,7 +194,7 @@ class Definition:
     """What a process is to one engine. Made by `Engine.define`."""
 
 @final
-class Engine:
+class Engine(_Looking):
     """One session: the scheduler, the versioned values, the unfinished runs and the records.
 
     Args:
@@ -344,11 +345,7 @@ class Engine:
         """Runs that a run waits for at present."""
     def unfinished(self) -> list[Run]:
         """Unfinished runs, oldest first."""
-    def spans(self) -> list[tuple[int, int | None, str, str, str, int, int, int]]:
-        """Run, parent, process, lane, status, submitted, started (or 0), ended; oldest first."""
     def deny(self, run: Run, path: str, verb: str) -> None:
         """Record in the audit log that a run reached for what its contract does not grant."""
-    def now(self) -> int:
-        """Nanoseconds since the session began."""
     def close(self) -> None:
         """Refuse new runs and writes from here on. Unfinished runs can still end."""

@@ -19,6 +19,9 @@ class Bridge:
     def event_loop(self) -> asyncio.AbstractEventLoop:
         """The loop."""
     @property
+    def thread(self) -> int:
+        """The loop's thread, as ``threading.get_ident`` numbers it."""
+    @property
     def descriptor(self) -> int | None:
         """The number given to ``add_reader``; None where there is none."""
     def open(self) -> int:

@@ -80,6 +80,7 @@ class Dispatcher:
         """Make a loop the one that work from other threads is posted to. On its own thread."""
         self.loop = loop
         self._bridge = bridge_for(loop)
+        self.engine.watch_loop(self._bridge)
 
     def here(self) -> Bridge | None:
         """Return the bridge of the loop that runs in this thread, or None where none runs.

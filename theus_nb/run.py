@@ -26,6 +26,10 @@ class RunRecord:
         submitted: Seconds since the session began.
         started: Likewise; None if its body never started.
         ended: Likewise; None while it is unfinished.
+        cpu: Seconds its worker thread computed; None on the loop, which is shared, and where it
+            was not measured: reading that clock would cost processes of a few microseconds more
+            than it tells.
+        gil_wait: Seconds its worker thread waited for the interpreter before the body began.
     """
 
     id: str
@@ -36,6 +40,8 @@ class RunRecord:
     submitted: float
     started: float | None
     ended: float | None
+    cpu: float | None = None
+    gil_wait: float | None = None
 
     @property
     def elapsed(self) -> float | None:
@@ -66,10 +72,21 @@ class Runs(Sequence[RunRecord]):
                 submitted=submitted / 1e9,
                 started=started / 1e9 if started else None,
                 ended=end / 1e9,
+                cpu=None if cpu is None else cpu / 1e9,
+                gil_wait=None if waited is None else waited / 1e9,
             )
-            for number, parent, process, lane, status, submitted, started, end in (
-                self._engine.spans()
-            )
+            for (
+                number,
+                parent,
+                process,
+                lane,
+                status,
+                submitted,
+                started,
+                end,
+                cpu,
+                waited,
+            ) in self._engine.spans()
         ]
         ended = {record.id for record in found if record.status != "retried"}
         for run in self._engine.unfinished():

@@ -23,6 +23,7 @@ from theus_nb.run import Runs
 from theus_nb.state import State
 from theus_nb.stopper import GRACE
 from theus_nb.sync_entry import run_sync
+from theus_nb.watch import LoopBlocked, LoopWatch
 
 if TYPE_CHECKING:
     import os
@@ -71,6 +72,7 @@ class Session:
         state: The shared state.
         runs: Records of the last 1,000 finished runs and of the unfinished ones.
         registry: The processes by name, this session's own before those of ``@process``.
+        watch: Looks who blocks the loop while runs are there.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option of its own
@@ -107,6 +109,8 @@ class Session:
         self.run = self._run_durably if self._durable else self._dispatcher.run
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
+        lanes = self._dispatcher.lanes
+        self.watch = LoopWatch(self._dispatcher.engine, [lanes.pool, lanes.cells])
         self._closed = False
         publishers[self._dispatcher.engine] = NotebookPublisher(self._dispatcher)
         # Called with every run that `start` submitted; set by the notebook package.
@@ -240,6 +244,11 @@ class Session:
         """The processes by name."""
         return self.registry
 
+    @property
+    def blocks(self) -> list[LoopBlocked]:
+        """When the event loop stood still while runs had to wait, and who held it up."""
+        return list(self.watch.blocks)
+
     # -- the notebook's side ------------------------------------------------------------------
 
     @property
@@ -317,6 +326,7 @@ class Session:
         if not self._closed:
             self._closed = True
             self._dispatcher.close("the session was closed")
+            self.watch.close()
 
     def _end_audit_after_all(self) -> None:
         if not self.runs.unfinished():

@@ -95,6 +95,18 @@ SITUATIONS = {
                 theus.start(spin), theus.start(sleep)
                 await asyncio.to_thread(arrived.wait)
     """,
+    # The loop blocked while it is watched, and the end in the middle of it.
+    "blocked": """
+        async def main():
+            theus = Session(workers=2)
+            theus.start(spin)
+            await asyncio.to_thread(arrived.wait)
+            task = asyncio.ensure_future(theus.run(sleep))
+            await asyncio.sleep(0)
+            time.sleep(0.12)
+            KEEP.append(theus)
+            sys.exit(0)
+    """,
     # A script that blocks on runs from several threads, and leaves by SystemExit.
     "scripting": """
         async def main():

@@ -199,3 +199,29 @@ def test_multiprocessing_by_fork() -> None:
         print("ok")
         """
     )
+
+
+def test_child_has_the_switch_interval_of_before() -> None:
+    # The worker threads for which the parent made it short do not exist in the child.
+    outcome(
+        """
+        before = sys.getswitchinterval()
+
+        @process
+        def short(ctx):
+            return sys.getswitchinterval()
+
+        async def main():
+            async with Session() as theus:
+                assert await theus.run(short) < before
+                def child():
+                    assert sys.getswitchinterval() == before
+                    theus.close()
+                assert in_child(child) == 0
+                assert sys.getswitchinterval() < before
+
+        asyncio.run(main())
+        assert sys.getswitchinterval() == before
+        print("ok")
+        """
+    )

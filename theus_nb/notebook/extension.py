@@ -44,6 +44,7 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
         session = _open_session(shell, undo)
         record = CellRecord(shell)
         background = _watch_background(shell, session, undo)
+        session.watch.cell_of = record.number_of
         undo.callback(shorten_tracebacks(shell))
         _register(shell, TheusMagics(shell, session, record, background), undo)
         _append(shell.configurables, TheusNb(shell, session), undo)

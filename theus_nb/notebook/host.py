@@ -90,3 +90,8 @@ class CellRecord(threading.local):
         if body.strip() and self._raw.rstrip().endswith(body.rstrip()):
             return self._raw, self._number
         return f"{line}\n{body}", self._number
+
+    def number_of(self, filename: str) -> int | None:
+        """Return the execution count of the cell that a code object's file name stands for."""
+        names: Mapping[str, int] = getattr(self._shell.compile, "_filename_map", {})
+        return names.get(filename)

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from theus_nb.process import Process
     from theus_nb.run import RunRecord
     from theus_nb.session import Session
+    from theus_nb.watch import LoopBlocked
 
 _SHOWN: Final = 20
 """How many runs are listed: a screen of them. `theus.runs` has them all."""
 
 _PROCESS_TITLES: Final = ("process", "lane", "inputs", "outputs", "side effects")
 _RUN_TITLES: Final = ("run", "process", "lane", "status", "time")
+_BLOCKS_SHOWN: Final = 5
+_BLOCK_TITLES: Final = ("time", "where", "what to do")
 
 
 def status_bundle(session: Session) -> dict[str, str]:
@@ -29,10 +32,14 @@ def status_bundle(session: Session) -> dict[str, str]:
     runs = list(session.runs)
     latest = runs[-_SHOWN:]
     title = f"latest {len(latest)} of {len(runs)} runs" if len(runs) > len(latest) else "runs"
-    tables = [
+    tables: list[tuple[str, Sequence[str], Sequence[Sequence[str]]]] = [
         ("processes", _PROCESS_TITLES, [_process_row(p) for p in session.registry]),
         (title, _RUN_TITLES, [_run_row(r) for r in latest]),
     ]
+    blocks = session.blocks[-_BLOCKS_SHOWN:]
+    if blocks:
+        rows = [_block_row(block) for block in blocks]
+        tables.append(("the event loop was blocked while runs had to wait", _BLOCK_TITLES, rows))
     return {
         "text/plain": "\n\n".join(itertools.starmap(_as_text, tables)),
         "text/html": "".join(itertools.starmap(_as_html, tables)),
@@ -56,6 +63,10 @@ def _process_row(process: Process) -> tuple[str, ...]:
 
 def _run_row(run: RunRecord) -> tuple[str, ...]:
     return run.id, run.name, run.lane or "-", run.status, format_seconds(run.elapsed)
+
+
+def _block_row(block: LoopBlocked) -> tuple[str, ...]:
+    return format_seconds(block.ms / 1e3), block.where, block.hint
 
 
 def _as_text(title: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@
 //! | [`audit`] | the audit log: chained entries, written in groups, kept apart as written and synced |
 //! | [`span`] | the records of runs that the timeline shows |
 //! | [`audit`] | the audit log: chained entries, and the proof that nobody has changed them |
+//! | [`watch`] | when an event loop counts as blocked |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
 //!
@@ -30,6 +31,7 @@ pub mod place;
 pub mod runtime;
 pub mod scheduler;
 pub mod span;
+pub mod watch;
 
 pub use contract::{Access, ContractId};
 pub use error::{Error, Refused};

@@ -63,6 +63,10 @@ pub struct Span {
     pub started: u64,
     /// When it ended.
     pub ended: u64,
+    /// How long its worker thread computed, where that was measured.
+    pub cpu: Option<u64>,
+    /// How long its worker thread waited for the interpreter before the body began.
+    pub waited: Option<u64>,
 }
 
 /// The newest spans, oldest first.
@@ -119,6 +123,8 @@ mod tests {
             submitted: 1,
             started: 2,
             ended: 3,
+            cpu: None,
+            waited: None,
         }
     }
 

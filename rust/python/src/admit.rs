@@ -1,6 +1,7 @@
 //! Admission of a run, and what follows when others become ready or can never start.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -110,6 +111,7 @@ pub fn admit_at(
     let py = engine.py();
     let me = engine.get();
     me.check(py)?;
+    me.watching.touch(py);
     let handle = run.clone().unbind();
     let (admission, aftermath, circle) = {
         let mut core = me.core();
@@ -137,6 +139,7 @@ pub fn admit_at(
             reads: Vec::new(),
         };
         core.runs.insert(number, entry);
+        me.watching.unfinished.fetch_add(1, Ordering::Relaxed);
         let aftermath = Aftermath::collect(py, &mut core, admitted.effects);
         let admission = match admitted.admission {
             Admission::Doomed(doom) => Some(Err((

@@ -69,6 +69,7 @@ impl Engine {
             if state.outcome.is_some() || state.cancel.is_some() {
                 return false;
             }
+            state.stop_cpu();
             let span = span_of(self, run, &state, definition, above, Status::Retried, now);
             state.status = Status::Waiting;
             state.ready = false;

@@ -6,8 +6,9 @@
 //! continuation may re-enter the loop and drain again.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
+use std::time::Instant;
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -64,8 +65,17 @@ impl Callback {
     }
 }
 
+/// Asks a loop whether it still turns.
+#[derive(Default)]
+pub struct Ping {
+    /// When the loop came by, and how many completions had been waiting for it.
+    pub answer: OnceLock<(Instant, usize)>,
+}
+
 struct State {
     queue: VecDeque<Completion>,
+    /// Questions the next drain answers.
+    pings: Vec<Arc<Ping>>,
     /// Done-callbacks that the loop is going to call.
     callbacks: VecDeque<Callback>,
     /// A handle of the loop's that will call them is on its way.
@@ -90,6 +100,8 @@ pub struct Bridge {
     call_soon: Py<PyAny>,
     /// The loop's thread: bridges are made there.
     thread: ThreadId,
+    /// The same as Python numbers it.
+    ident: u64,
     /// Held for a push, a pop or one non-blocking write; never while Python code runs.
     state: Mutex<State>,
 }
@@ -144,6 +156,21 @@ impl Bridge {
         }
     }
 
+    /// Has the loop answer a ping at its next turn; needs no interpreter. False where only a
+    /// descriptor could wake the loop, and there is none.
+    pub fn ping(&self, ping: Arc<Ping>) -> bool {
+        let mut state = self.state();
+        let Wake::Descriptor(wakeup) = &state.wake else {
+            return false;
+        };
+        if !state.signalled {
+            wakeup.signal();
+        }
+        state.signalled = true;
+        state.pings.push(ping);
+        true
+    }
+
     /// Has a callback called on the loop, in its context. On the loop's thread.
     ///
     /// One handle of the loop's serves all that come together: making one each costs more than
@@ -183,10 +210,16 @@ impl Bridge {
             call_soon: event_loop
                 .getattr(intern!(event_loop.py(), "call_soon"))?
                 .unbind(),
-            event_loop: event_loop.unbind(),
+            event_loop: event_loop.clone().unbind(),
             thread: std::thread::current().id(),
+            ident: event_loop
+                .py()
+                .import("threading")?
+                .call_method0("get_ident")?
+                .extract()?,
             state: Mutex::new(State {
                 queue: VecDeque::new(),
+                pings: Vec::new(),
                 callbacks: VecDeque::new(),
                 runner_scheduled: false,
                 signalled: false,
@@ -201,6 +234,12 @@ impl Bridge {
         let number = wakeup.number();
         self.state().wake = Wake::Descriptor(wakeup);
         Ok(number)
+    }
+
+    /// The loop's thread, as `threading.get_ident` numbers it.
+    #[getter]
+    fn thread(&self) -> u64 {
+        self.ident
     }
 
     /// The number given to `add_reader`; None where there is none.
@@ -231,6 +270,10 @@ impl Bridge {
                 wakeup.clear();
             }
             state.signalled = false;
+            let waiting = state.queue.len();
+            for ping in state.pings.drain(..) {
+                let _ = ping.answer.set((Instant::now(), waiting));
+            }
         }
         // One at a time, so that a nested drain finds the rest in order.
         loop {

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use theus_core::{Access, ContractId, NodeId};
 
+use crate::cpu::CpuClock;
 use crate::engine::Engine;
 use crate::layout::{Layout, Returned};
 
@@ -13,6 +14,7 @@ use crate::layout::{Layout, Returned};
 pub struct Definition {
     pub name: Arc<str>,
     pub source_hash: Box<str>,
+    pub clock: CpuClock,
     pub contract: ContractId,
     /// The process has a limit or a rate: its runs take turns once their inputs are there.
     pub gated: bool,
@@ -67,6 +69,7 @@ impl Definition {
         Self {
             name: name.into(),
             source_hash: source_hash.into(),
+            clock: CpuClock::default(),
             contract,
             gated,
             inputs: inputs.collect(),

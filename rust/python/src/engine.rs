@@ -25,6 +25,7 @@ use crate::errors::theus_error;
 use crate::here::copy_context;
 use crate::queue::WorkQueue;
 use crate::run::{Lane, Run};
+use crate::watch::Watching;
 use crate::{admit, begin, finish, fork, store};
 
 /// A value of the session's state: shared, so that a reader costs one atomic increment and no
@@ -72,8 +73,9 @@ pub struct Engine {
     pub hooks: Py<PyAny>,
     /// Returns the access of the process we are in, or None.
     pub current: Py<PyAny>,
-    began: Instant,
-    made_in: u32,
+    pub began: Instant,
+    pub made_in: u32,
+    pub watching: Watching,
     loop_label: Arc<str>,
     /// Names assignments outside of runs in the records.
     pub state_label: Arc<str>,
@@ -139,6 +141,7 @@ impl Engine {
                 .map_or_else(Instant::now, |audit| audit.get().began),
             audit,
             made_in: fork::generation(),
+            watching: Watching::new(),
             loop_label: "loop".into(),
             state_label: "theus.state".into(),
         }
@@ -339,6 +342,7 @@ impl Engine {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.hooks)?;
         visit.call(&self.current)?;
+        self.watching.traverse(&visit)?;
         // See Waiter: a lock held by this very thread only postpones the collection.
         let Ok(core) = self.core.try_lock() else {
             return Ok(());

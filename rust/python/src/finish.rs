@@ -5,6 +5,7 @@
 //! it gone and changes nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::intern;
@@ -252,12 +253,20 @@ pub fn end(
         }
         _ => None,
     };
+    me.watching.unfinished.fetch_sub(1, Ordering::Relaxed);
     let (span, watched, dropped) = {
         let mut state = run.get().state();
         state.unretrieved = !reported && matches!(outcome, Outcome::Error(..));
         state.outcome = Some(outcome);
         state.status = status;
         state.ended = now;
+        state.stop_cpu();
+        if state.started != 0 {
+            entry
+                .definition
+                .clock
+                .learn(now.saturating_sub(state.started));
+        }
         let watched = state.is_awaited();
         state.settled = !watched;
         let span = span_of(
@@ -315,6 +324,8 @@ pub fn span_of(
         submitted: state.submitted,
         started: state.started,
         ended,
+        cpu: state.cpu,
+        waited: state.waited,
     }
 }
 

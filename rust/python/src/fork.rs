@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use pyo3::prelude::*;
 
 use crate::errors::theus_error;
+use crate::interval;
 
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
@@ -46,9 +47,10 @@ pub fn check(py: Python<'_>, made_in: u32) -> PyResult<()> {
 }
 
 #[pyfunction]
-fn after_fork() {
+fn after_fork(py: Python<'_>) -> PyResult<()> {
     FORKS.fetch_add(1, Ordering::Relaxed);
     close_inherited();
+    interval::forget(py)
 }
 
 /// Has a log's file closed in forked children. With the interpreter held, so that no child finds the list locked.

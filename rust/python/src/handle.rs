@@ -137,6 +137,11 @@ impl Run {
         matches!(self.state().cancel, Some(CancelledBy::Asyncio(_)))
     }
 
+    #[getter]
+    fn task(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.state().task.as_ref().map(|task| task.clone_ref(py))
+    }
+
     #[setter]
     fn set_task(&self, task: Option<Py<PyAny>>) {
         let _old = std::mem::replace(&mut self.state().task, task);

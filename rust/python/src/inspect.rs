@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::run::Run;
 use crate::store;
 
-/// `(run, parent, process, lane, status, submitted, started, ended)`.
+/// `(run, parent, process, lane, status, submitted, started, ended, cpu, waited)`.
 type SpanRow = (
     u64,
     Option<u64>,
@@ -18,6 +18,8 @@ type SpanRow = (
     u64,
     u64,
     u64,
+    Option<u64>,
+    Option<u64>,
 );
 
 #[pymethods]
@@ -91,7 +93,7 @@ impl Engine {
     }
 
     /// The newest finished runs, oldest first: `(run, parent, process, lane, status, submitted,
-    /// started, ended)`, times in nanoseconds since the session began.
+    /// started, ended, cpu, waited)`, times in nanoseconds since the session began.
     fn spans(&self) -> Vec<SpanRow> {
         let row = |s: &Span| {
             let (process, lane) = (s.process.to_string(), s.lane.to_string());
@@ -105,6 +107,8 @@ impl Engine {
                 s.submitted,
                 s.started,
                 s.ended,
+                s.cpu,
+                s.waited,
             )
         };
         self.core().spans.iter().map(row).collect()

@@ -13,7 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use crate::queue::Lane;
+use crate::lane::Lane;
 use crate::run::Run;
 
 /// Modules whose code must not be interrupted, with everything beneath them.

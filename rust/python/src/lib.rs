@@ -8,15 +8,17 @@
 //! | `attempts`, `interrupt`, `abandoned` | limits, further attempts; stopping a thread, or not |
 //! | `access`, `context`, `layout` | what a body reads and writes, as far as it is declared |
 //! | `definition` | what a process is to one engine |
-//! | `waiter`, `outcome`, `callbacks` | what awaiting it involves |
+//! | `waiter`, `outcome`, `callbacks`, `unseen` | what awaiting it involves; failures nobody awaited |
 //! | `versions` | between Python's dicts and the scheduler's versions |
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
-//! | `queue` | worker threads and what they wait on |
+//! | `cpu` | how much of a run its thread computed |
+//! | `queue`, `lane` | worker threads and what they wait on |
 //! | `audit`, `recording` | the log's face to Python; what the engine tells it |
 //! | `detail`, `fingerprint` | plain values in an entry; what is said of any other |
 //! | `verify` | the proof of an audit log |
 //! | `runtime` | tokio's thread |
+//! | `watch`, `interval` | who blocks the loop; how long threads keep the interpreter |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -31,6 +33,7 @@ mod begin;
 mod bridge;
 mod callbacks;
 mod context;
+mod cpu;
 mod definition;
 mod detail;
 mod engine;
@@ -43,6 +46,8 @@ mod handle;
 mod here;
 mod inspect;
 mod interrupt;
+mod interval;
+mod lane;
 mod layout;
 mod outcome;
 mod queue;
@@ -51,10 +56,12 @@ mod replace;
 mod run;
 mod runtime;
 mod store;
+mod unseen;
 mod verify;
 mod versions;
 mod waiter;
 mod wakeup;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -67,7 +74,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<context::Context>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<definition::Known>()?;
-    module.add_class::<queue::Lane>()?;
+    module.add_class::<lane::Lane>()?;
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<waiter::Waiter>()?;

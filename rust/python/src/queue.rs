@@ -1,21 +1,17 @@
-//! The queue in front of worker threads, and a thread's own end of it.
+//! The queue in front of worker threads.
 //!
-//! The thread's loop is written in Python: a daemon thread that runs Python below a Rust frame
+//! A thread's loop is written in Python: a daemon thread that runs Python below a Rust frame
 //! brings the process down when the interpreter exits, because its stack is unwound from outside.
 //! Here only the waiting happens.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use theus_core::span::Status;
 
-use crate::access::Access;
-use crate::run::{Lane as RunLane, Run};
-use crate::{begin, fork};
+use crate::run::Run;
+use crate::{fork, interval};
 
 pub struct Jobs {
     runs: VecDeque<Py<Run>>,
@@ -59,6 +55,9 @@ pub struct WorkQueue {
     made_in: u32,
     jobs: Mutex<Jobs>,
     arrived: Condvar,
+    /// The switch interval is short for the sake of these threads. Changed while holding the
+    /// interpreter, after the job was taken: so it is never put back under a busy thread.
+    holds_interval: AtomicBool,
 }
 
 impl WorkQueue {
@@ -84,6 +83,85 @@ impl WorkQueue {
             Self::spawn_thread(slf)
         } else {
             Ok(())
+        }
+    }
+
+    /// Whether a thread is busy for whose sake the switch interval is short.
+    pub fn needs_interval(&self) -> bool {
+        let jobs = self.jobs();
+        self.holds_interval.load(Ordering::Relaxed) && jobs.threads > jobs.idle && !jobs.closed
+    }
+
+    /// Puts the switch interval back, unless a thread is busy.
+    pub fn calm_down(&self, py: Python<'_>) -> PyResult<()> {
+        if self.needs_interval() {
+            return Ok(());
+        }
+        self.release_interval(py)
+    }
+
+    /// Puts the switch interval back.
+    pub fn release_interval(&self, py: Python<'_>) -> PyResult<()> {
+        if self.holds_interval.swap(false, Ordering::Relaxed) {
+            return interval::release(py);
+        }
+        Ok(())
+    }
+
+    /// Makes the switch interval short, once per row of runs.
+    pub fn hold_interval(&self, py: Python<'_>) {
+        // A look first: most runs of a row only pass here.
+        if self.holds_interval.load(Ordering::Relaxed)
+            || self.holds_interval.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        if let Err(error) = interval::hold(py) {
+            // A run is not lost because somebody has replaced functions of sys.
+            error.write_unraisable(py, None);
+        }
+    }
+
+    /// The name of one more lane.
+    pub fn next_label(&self) -> Arc<str> {
+        let mut jobs = self.jobs();
+        jobs.born += 1;
+        if self.single {
+            return self.name.as_str().into();
+        }
+        format!("{} {}", self.name, jobs.born).into()
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.jobs().closed
+    }
+
+    /// The next run, if there is one.
+    pub fn pop(&self) -> Option<Py<Run>> {
+        self.jobs().runs.pop_front()
+    }
+
+    /// Waits for the next run; None when the thread is to leave. Without the interpreter.
+    pub fn next_run(&self) -> Option<Py<Run>> {
+        // A forked child has no other threads, and its copy of the lock may be held for ever.
+        if self.made_in != fork::generation() {
+            return None;
+        }
+        let mut jobs = self.jobs();
+        loop {
+            if jobs.closed || jobs.threads > jobs.limit() {
+                jobs.threads = jobs.threads.saturating_sub(1);
+                return None;
+            }
+            if let Some(run) = jobs.runs.pop_front() {
+                return Some(run);
+            }
+            jobs.idle += 1;
+            jobs = self
+                .arrived
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
+            jobs.idle -= 1;
         }
     }
 
@@ -118,6 +196,7 @@ impl WorkQueue {
                 closed: false,
             }),
             arrived: Condvar::new(),
+            holds_interval: AtomicBool::new(false),
         }
     }
 
@@ -187,183 +266,5 @@ impl WorkQueue {
             }
             Self::spawn_thread(slf)?;
         }
-    }
-}
-
-/// One worker thread's end of a queue.
-#[pyclass(frozen, weakref, module = "theus_nb._core")]
-pub struct Lane {
-    queue: Py<WorkQueue>,
-    label: Arc<str>,
-    /// When this thread last took the interpreter after having let it go.
-    attached: Mutex<Instant>,
-    /// The run this thread executes, and the runs that it executes inside of its body.
-    pub running: Mutex<Vec<Py<Run>>>,
-    /// The interpreter's number for the thread that serves this lane; 0 until it has come.
-    pub thread: AtomicU64,
-    /// An exception was raised in this thread from outside, and may be pending still.
-    pub disturbed: AtomicBool,
-}
-
-/// How long a thread may go on taking runs without letting the interpreter go.
-const HOLD: Duration = Duration::from_micros(500);
-
-/// `Context.run`, the run, its process, `(args, kwargs, setup)` if there are any, and the run's
-/// access if it could be made at once: all that a worker needs to know, in one crossing.
-type Job = (
-    Py<PyAny>,
-    Py<Run>,
-    Py<PyAny>,
-    Option<Py<PyAny>>,
-    Option<Py<Access>>,
-);
-
-#[pymethods]
-impl Lane {
-    #[new]
-    fn new(py: Python<'_>, queue: Py<WorkQueue>) -> Self {
-        let me = queue.bind(py).get();
-        let label = {
-            let mut jobs = me.jobs();
-            jobs.born += 1;
-            if me.single {
-                me.name.clone()
-            } else {
-                format!("{} {}", me.name, jobs.born)
-            }
-        };
-        Self {
-            label: label.into(),
-            queue,
-            attached: Mutex::new(Instant::now()),
-            running: Mutex::new(Vec::new()),
-            thread: AtomicU64::new(0),
-            disturbed: AtomicBool::new(false),
-        }
-    }
-
-    /// Name of the lane, as the timeline shows it.
-    #[getter]
-    fn name(&self) -> &str {
-        &self.label
-    }
-
-    /// The queue this lane serves.
-    #[getter]
-    fn queue(&self, py: Python<'_>) -> Py<WorkQueue> {
-        self.queue.clone_ref(py)
-    }
-
-    /// Waits for the next run and marks it running; None when it is time to leave. The
-    /// interpreter is free while waiting.
-    fn take(&self, py: Python<'_>) -> PyResult<Option<Job>> {
-        self.settle_in(py)?;
-        let last = self.clear(py);
-        if let Some(last) = last.filter(|run| run.get().state().status == Status::Abandoned) {
-            // Given up long ago, and its place taken by another.
-            self.queue.get().returned(last.get().number());
-        }
-        loop {
-            // Asked before letting the interpreter go: while it shuts down, a thread that comes
-            // back for it is unwound from outside, and must not be below a Rust frame then.
-            if self.queue.get().jobs().closed {
-                return Ok(None);
-            }
-            let Some(run) = self
-                .next_at_once()
-                .or_else(|| py.detach(|| self.next_run()))
-            else {
-                return Ok(None);
-            };
-            // A run that was cancelled in the queue has an outcome already: nothing to do.
-            if !run.get().start_on(&self.label) {
-                continue;
-            }
-            let RunLane::Worker { start, .. } = &run.get().lane else {
-                continue;
-            };
-            let start = start.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some((context, parent)) = start {
-                // Made now and not at submission: thousands of queued runs are fewer objects then.
-                let enter = context.getattr(py, intern!(py, "run"))?;
-                let held = run.clone_ref(py);
-                self.running().push(held);
-                let process = run.get().process.clone_ref(py);
-                let call = run.get().state().call.take();
-                let access = begin_at_once(py, &run, parent)?;
-                return Ok(Some((enter, run, process, call, access)));
-            }
-        }
-    }
-}
-
-/// The access of a run whose inputs are there and need no guarding. What is left is done by the
-/// body's own thread in Python: a thread that runs Python below a Rust frame must not be unwound.
-fn begin_at_once(
-    py: Python<'_>,
-    run: &Py<Run>,
-    parent: Option<Py<Access>>,
-) -> PyResult<Option<Py<Access>>> {
-    match begin::start(run.get().engine.bind(py), run.bind(py)) {
-        Ok(given) if given.plain && given.missing.is_none() => {
-            let access = Access::new(run.clone_ref(py), parent, given.reads);
-            Py::new(py, access).map(Some)
-        }
-        // Done again there, and raised there.
-        _ => Ok(None),
-    }
-}
-
-impl Lane {
-    /// Takes a run without letting the interpreter go, if this thread took it only just now.
-    ///
-    /// A thread that lets go after every run hands over to the loop and back each time, which
-    /// costs more than a short body. Bounded, because the loop waits meanwhile.
-    fn next_at_once(&self) -> Option<Py<Run>> {
-        let mut since = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
-        if since.elapsed() < HOLD {
-            return self.queue.get().jobs().runs.pop_front();
-        }
-        *since = Instant::now();
-        None
-    }
-
-    fn next_run(&self) -> Option<Py<Run>> {
-        let queue = self.queue.get();
-        // A forked child has no other threads, and its copy of the lock may be held for ever.
-        if queue.made_in != fork::generation() {
-            return None;
-        }
-        let mut jobs = queue.jobs();
-        loop {
-            if jobs.closed || jobs.threads > jobs.limit() {
-                jobs.threads = jobs.threads.saturating_sub(1);
-                return None;
-            }
-            if let Some(run) = jobs.runs.pop_front() {
-                return Some(run);
-            }
-            jobs.idle += 1;
-            jobs = queue
-                .arrived
-                .wait(jobs)
-                .unwrap_or_else(PoisonError::into_inner);
-            jobs.idle -= 1;
-        }
-    }
-}
-
-impl Run {
-    /// Marks a queued run as running on a lane; false if it has been ended meanwhile.
-    fn start_on(&self, lane: &Arc<str>) -> bool {
-        let now = self.now();
-        let mut state = self.state();
-        if state.outcome.is_some() || state.status != Status::Queued {
-            return false;
-        }
-        state.status = Status::Running;
-        state.started = now;
-        state.lane_label = Some(Arc::clone(lane));
-        true
     }
 }

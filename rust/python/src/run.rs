@@ -15,6 +15,7 @@ use theus_core::span::Status;
 use crate::access::Access;
 use crate::bridge::Bridge;
 use crate::callbacks::Callbacks;
+use crate::cpu::CpuStart;
 use crate::definition::Definition;
 use crate::engine::Engine;
 use crate::errors::run_error;
@@ -81,11 +82,24 @@ pub struct State {
     pub submitted: u64,
     pub started: u64,
     pub ended: u64,
+    /// Running while the body is on a worker thread that is measured.
+    pub cpu_start: Option<CpuStart>,
+    /// What was measured.
+    pub cpu: Option<u64>,
+    /// How long the worker waited for the interpreter.
+    pub waited: Option<u64>,
     /// The worker lane it runs on; None before that, and on the loop.
     pub lane_label: Option<Arc<str>>,
 }
 
 impl State {
+    /// The body has left its worker thread, or is about to. On that thread, or nothing is known.
+    pub fn stop_cpu(&mut self) {
+        if let Some(start) = self.cpu_start.take() {
+            self.cpu = start.elapsed();
+        }
+    }
+
     /// Whether anybody is to be told when the run ends. If not, it needs no wake-up of its loop.
     pub fn is_awaited(&self) -> bool {
         !(self.callbacks.is_empty() && self.waiters.is_empty() && self.watchers.is_empty())
@@ -157,6 +171,9 @@ impl Run {
                 submitted: now,
                 started: 0,
                 ended: 0,
+                cpu_start: None,
+                cpu: None,
+                waited: None,
                 lane_label: None,
             }),
         }
@@ -354,46 +371,5 @@ impl Run {
                 (state.task.take(), state.gate.take(), state.outputs.take()),
             )
         };
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        if self.state().unretrieved {
-            Python::try_attach(|py| self.report_unretrieved(py));
-        }
-    }
-}
-
-impl Run {
-    /// Reports a failure that nobody looked at, as asyncio does for its futures.
-    fn report_unretrieved(&self, py: Python<'_>) {
-        let outcome = {
-            let mut state = self.state();
-            if !std::mem::take(&mut state.unretrieved) {
-                return;
-            }
-            state.outcome.take()
-        };
-        let Some(Outcome::Error(error, _)) = outcome else {
-            return;
-        };
-        let report = || -> PyResult<()> {
-            let message = format!(
-                "run r{} of '{}' failed and its exception was never retrieved",
-                self.number(),
-                self.name(py)
-            );
-            let context = PyDict::new(py);
-            context.set_item("message", message)?;
-            context.set_item("exception", error)?;
-            let event_loop = self.bridge.get().event_loop().bind(py);
-            event_loop
-                .call_method1("call_exception_handler", (context,))
-                .map(drop)
-        };
-        if let Err(failure) = report() {
-            failure.write_unraisable(py, None);
-        }
     }
 }

@@ -44,6 +44,8 @@ pub fn put(
                 submitted: now,
                 started: now,
                 ended: now,
+                cpu: None,
+                waited: None,
             });
             (version, Aftermath::collect(py, &mut core, effects))
         })
