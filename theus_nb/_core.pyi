@@ -393,6 +393,31 @@ class Engine:
 
         Each is run, parent, process, lane, status, submitted, started (0 if it never did), ended.
         """
+    def open_feed(self) -> None:
+        """Start to keep what becomes of runs, beginning with those on record.
+
+        Until then, and after `close_feed`, a change costs one atomic load.
+        """
+    def close_feed(self) -> None:
+        """Stop, and forget what nobody has read."""
+    def read_feed(
+        self, cursor: int, known_names: int, limit: int
+    ) -> tuple[int, int, int, int, bytes, list[str]]:
+        """Read what has become of runs since a cursor: the newest state of each, once.
+
+        Args:
+            cursor: 0, or what the last reading returned.
+            known_names: How many names the reader has been told.
+            limit: Changes to read at most; the feed keeps the last 262,144.
+
+        Returns:
+            The next cursor; how many changes were gone; rows; reads; columns; further names.
+            The columns, little-endian, one after another: per row run, parent (0: none, or
+            told before), submitted, started, ended (ns, 0: not yet) as f64; per read the
+            reading run and the version (the run that wrote it) as f64; per row process and
+            lane as u32; per read its path as u32, all three numbering names; per row its
+            status as u8: waiting, queued, running, finished, failed, cancelled, abandoned.
+        """
     def now(self) -> int:
         """Nanoseconds since the session began."""
     def close(self) -> None:

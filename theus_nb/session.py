@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from theus_nb._core import Run
+    from theus_nb.timeline.pump import Pump
+    from theus_nb.timeline.widget import Timeline
 
 
 class Session:
@@ -56,6 +58,7 @@ class Session:
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
         self._closed = False
+        self._pump: Pump | None = None
         # Weakly, so that a session nobody holds can go before the interpreter does.
         reference = weakref.ref(self)
         self._at_exit = _close_if_alive(reference)
@@ -135,6 +138,31 @@ class Session:
     def processes(self) -> Registry:
         """The processes by name."""
         return self.registry
+
+    def timeline(self, *, height: int = 280) -> Timeline:
+        """Show what runs on the loop, what in workers, and what was recorded, live.
+
+        Each call makes one more view; all of them are fed by one thread, which exists while
+        there are views. Nothing is measured or kept before the first. Needs a notebook.
+
+        Args:
+            height: Height of the lanes in pixels.
+
+        Returns:
+            A widget; as the last value of a cell it shows itself.
+
+        Example:
+            >>> theus.timeline()                               # doctest: +SKIP
+        """
+        from theus_nb.timeline.pump import Pump  # noqa: PLC0415 - only its users pay for it
+        from theus_nb.timeline.source import Source  # noqa: PLC0415 - likewise
+        from theus_nb.timeline.widget import Timeline  # noqa: PLC0415 - likewise
+
+        if self._pump is None:
+            engine, dispatcher = self._dispatcher.engine, self._dispatcher
+            log = getattr(getattr(self, "audit", None), "log", None)
+            self._pump = Pump(Source(engine, self.registry, log, lambda: dispatcher.loop))
+        return Timeline(self._pump, height=height)
 
     # -- the notebook's side ------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
 //! | [`span`] | the records of runs that the timeline shows |
+//! | [`feed`] | what has become of runs since somebody last asked |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
 //!
@@ -22,6 +23,7 @@
 
 pub mod contract;
 pub mod error;
+pub mod feed;
 pub mod path;
 pub mod place;
 pub mod runtime;

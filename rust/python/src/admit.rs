@@ -137,6 +137,7 @@ pub fn admit(
         };
         (admission, aftermath, circle)
     };
+    run.get().feed(parent);
     aftermath.act(engine)?;
     match admission {
         Some(Ok(())) => make_ready(run)?,
@@ -168,6 +169,7 @@ fn make_ready(run: &Bound<'_, Run>) -> PyResult<()> {
             state.status = Status::Queued;
         }
     }
+    me.feed(None);
     me.tell_watchers(run.py());
     match &me.lane {
         Lane::Worker { queue, .. } => WorkQueue::push(queue.bind(run.py()), run.clone().unbind()),

@@ -12,6 +12,7 @@ use std::time::Instant;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+use theus_core::feed::Feed;
 use theus_core::span::Spans;
 use theus_core::{Access, ContractId, NodeId, Scheduler, Ticket};
 
@@ -20,7 +21,7 @@ use crate::errors::theus_error;
 use crate::here::copy_context;
 use crate::queue::WorkQueue;
 use crate::run::{Lane, Run};
-use crate::{admit, finish, fork, store};
+use crate::{admit, feed, finish, fork, store};
 
 /// A value of the session's state: shared, so that a reader costs one atomic increment and no
 /// interpreter lock.
@@ -78,6 +79,8 @@ pub struct Entry {
 #[pyclass(frozen, weakref, module = "theus_nb._core")]
 pub struct Engine {
     core: Mutex<Core>,
+    /// What the timeline reads.
+    pub feed: Feed,
     /// The Python side: makes exceptions, finds bridges, commits on the loop's thread.
     pub hooks: Py<PyAny>,
     /// Context variable holding the context of the process we are in.
@@ -139,6 +142,7 @@ impl Engine {
                 spans: Spans::new(records),
                 closed: false,
             }),
+            feed: Feed::new(feed::CHANGES),
             hooks,
             current,
             began: Instant::now(),
@@ -274,6 +278,7 @@ impl Engine {
         {
             // Nothing to be bound, and nothing the scheduler would have to know about the start.
             run.get().started_here(submitted);
+            run.get().feed(None);
             return Ok((run.unbind(), true, None));
         }
         match finish::begin(slf, &run) {

@@ -48,6 +48,10 @@ pub fn begin(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Optio
         }
     };
     let (known, values) = started.map_err(|error| refused(py, &error, &run.get().name(py)))?;
+    run.get().feed(None);
+    if me.feed.is_open() {
+        me.feed.reads(number, &versions_read(&known, &values));
+    }
     if values.is_empty() {
         return Ok(None);
     }
@@ -279,6 +283,7 @@ pub fn end(
         (span, watched, (state.call.take(), state.task.take()))
     };
     drop(dropped);
+    me.feed.span(&span);
     me.core().spans.push(span);
     if watched {
         run.get().tell_watchers(py);

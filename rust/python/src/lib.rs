@@ -10,6 +10,7 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
+//! | `feed` | what the timeline reads |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -20,6 +21,7 @@ mod bridge;
 mod callbacks;
 mod engine;
 mod errors;
+mod feed;
 mod finish;
 mod fork;
 mod future;

@@ -238,6 +238,7 @@ impl Lane {
             if !run.get().start_on(&self.label) {
                 continue;
             }
+            run.get().feed(None);
             let RunLane::Worker { context, .. } = &run.get().lane else {
                 continue;
             };

@@ -33,7 +33,7 @@ pub fn put(
         written.map(|effects| {
             let version = effects.version;
             // Recorded like a run, which is what it is to everybody else.
-            core.spans.push(Span {
+            let span = Span {
                 run: version,
                 parent: None,
                 process: Arc::clone(&me.state_label),
@@ -42,7 +42,9 @@ pub fn put(
                 submitted: now,
                 started: now,
                 ended: now,
-            });
+            };
+            me.feed.span(&span);
+            core.spans.push(span);
             (version, Aftermath::collect(py, &mut core, effects))
         })
     };
