@@ -164,6 +164,11 @@ class Session:
             self._pump = Pump(Source(engine, self.registry, log, lambda: dispatcher.loop))
         return Timeline(self._pump, height=height)
 
+    def cell_ended(self) -> None:
+        """Renew what a saved notebook shows of the timeline, if there is one."""
+        if self._pump is not None:
+            self._pump.cell_ended()
+
     # -- the notebook's side ------------------------------------------------------------------
 
     @property

@@ -68,6 +68,11 @@ def _accept(session: Session, words: list[str]) -> None:
     print(f"{accepted}: accepted; readers get the value from before the failure")  # noqa: T201
 
 
+def _timeline(session: Session, words: list[str]) -> None:
+    _no_words("timeline", words)
+    display(session.timeline())
+
+
 def _help(_session: Session, words: list[str]) -> None:
     _no_words("help", words)
     print(_help_text())  # noqa: T201
@@ -76,6 +81,7 @@ def _help(_session: Session, words: list[str]) -> None:
 COMMANDS: Final = {
     "status": Command("status", "the processes, and the latest runs", _status),
     "accept": Command("accept PATH", "read a failed path again, with the value it had", _accept),
+    "timeline": Command("timeline", "what runs where, live", _timeline),
     "help": Command("help", "this list", _help),
 }
 

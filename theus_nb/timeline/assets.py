@@ -3,7 +3,7 @@
 The modules in ``static/`` are plain ES modules, checked and tested as such. They keep to a
 convention that lets them be laid one behind the other, with no bundler and nothing to fetch:
 imports are single lines ``import { name } from "./file.js";``, exports stand in front of
-declarations, and a name is declared in one module only.
+declarations, and a name is declared in one module only. Comments, and with them the types, stay here.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ MODULES: Final = (
 
 _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./[\w.]+";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export (?!default\b)", re.MULTILINE)
+_COMMENT: Final = re.compile(r"/\*\*.*?\*/ ?|^ *//[^\n]*", re.MULTILINE | re.DOTALL)
+_EMPTY: Final = re.compile(r"^ *\n", re.MULTILINE)
 
 
 @functools.cache
 def script() -> str:
     """Return the front end as one ES module."""
     parts = [(STATIC / name).read_text(encoding="utf-8") for name in MODULES]
-    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
+    together = "\n".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
+    return _EMPTY.sub("", _COMMENT.sub("", together))
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -70,10 +71,21 @@ class Pump:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._seats: dict[int, _Seat] = {}
+        self._pictures: weakref.WeakSet[View] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._probe = LoopProbe(source)
+
+    def picture(self, view: View) -> None:
+        """Renew a view's picture at the end of each cell, shown on a page or not."""
+        self._pictures.add(view)
+        self.source.open()
+
+    def cell_ended(self) -> None:
+        """Renew the pictures."""
+        for view in list(self._pictures):
+            view.rest()
 
     @property
     def running(self) -> bool:

@@ -41,7 +41,9 @@ class Timeline(anywidget.AnyWidget):  # type: ignore[misc]  # published without 
         self._pump = pump
         self._pages: set[str] = set()
         self._display_id: str | None = None
+        self._shown: dict[str, Any] = {}
         self.on_msg(self._hear)
+        pump.picture(self)
         # Kept private by ipykernel: without it the answer to a click waits for the blocked cell.
         if hasattr(self.comm, "_reply_subshell_for"):
             with contextlib.suppress(AttributeError):
@@ -62,6 +64,9 @@ class Timeline(anywidget.AnyWidget):  # type: ignore[misc]  # published without 
         if self._display_id is None:
             return
         data, metadata = self._bundle()
+        if data == self._shown:
+            return
+        self._shown = data
         with contextlib.suppress(Exception):  # a front end that went away is no failure of a run
             update_display(data, metadata=metadata, raw=True, display_id=self._display_id)
 
@@ -140,6 +145,7 @@ class Timeline(anywidget.AnyWidget):  # type: ignore[misc]  # published without 
     def _ipython_display_(self) -> None:
         """Show itself under a display id, so that the picture can be renewed later."""
         data, metadata = self._bundle()
+        self._shown = data
         shown = display(data, metadata=metadata, raw=True, display_id=True)
         self._display_id = shown.display_id if shown is not None else None
 

@@ -29,7 +29,7 @@ export class Painter {
     this.store = store;
     this.window = window;
     this.ink = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-    this.theme = { text: "#1f2937", faint: "#4b5563", back: "#fff", grid: "#dfe3e8", mark: "#000" };
+    this.theme = { text: "#1f2937", faint: "#4b5563", back: "#fff", grid: "#dfe3e8", mark: "#000", loop: "#f3f5f8", alarm: "#a11212" };
     this.font = "sans-serif";
     this.height = 280;
     /** @type {Box[]} */ this.boxes = [];
@@ -93,7 +93,7 @@ export class Painter {
     ink.rect(0, top, window.width, box.top + box.height - top);
     ink.clip();
     if (box.name === "loop") {
-      ink.fillStyle = theme.loop ?? theme.back;
+      ink.fillStyle = theme.loop;
       ink.fillRect(GUTTER, box.top, window.width, box.height);
     }
     if (box.name === "waiting") this.waiting(box, now);
@@ -187,7 +187,7 @@ export class Painter {
       ink.beginPath();
       ink.rect(left, y, wide - 3, high);
       ink.clip();
-      ink.font = `11px ${this.font}`;
+      ink.font = `${high < 13 ? 10 : 11}px ${this.font}`;
       ink.textBaseline = "middle";
       ink.fillStyle = "#fff";
       const mark = MARKS[status] ? `${MARKS[status]} ` : "";
@@ -301,7 +301,7 @@ export class Painter {
       const words = clip(`⛔ loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`, Math.floor(wide / 6));
       ink.fillStyle = this.theme.back;
       ink.fillRect(x + 3, box.top + box.height - 18, ink.measureText(words).width + 6, 14);
-      ink.fillStyle = this.theme.alarm ?? "#a11";
+      ink.fillStyle = this.theme.alarm;
       ink.fillText(words, x + 6, box.top + box.height - 10.5);
     }
   }

@@ -5,7 +5,7 @@ export const GUTTER = 124;
 export const LINE = 18;
 
 /** Lines of a lane that is not opened; with more it is a density band. */
-export const CLOSED_LINES = 4;
+export const CLOSED_LINES = 8;
 
 /**
  * @typedef {{name: string, lines: number}} Size
@@ -51,7 +51,7 @@ function box(lane, opened, cap, line = LINE) {
   const dense = foldable && !opened.has(lane.name);
   const wanted = dense ? 3 * LINE : lines * line;
   const height = Math.min(wanted, cap);
-  const each = dense ? height : Math.max(3, Math.min(line, Math.floor(height / lines)));
+  const each = dense ? height : Math.max(3, Math.min(line, height / lines));
   return { name: lane.name, height, line: each, dense, foldable };
 }
 

@@ -138,14 +138,18 @@ export default {
   /** @param {{model: any, el: HTMLElement}} context */
   render({ model, el }) {
     const state = stateOf(model);
-    const view = new View(el, state, AuditTable);
+    // A renewed output makes a new view of the same widget: it gets the one that stood there,
+    // with its zoom, its filters and its selection.
+    const left = [...state.views].find((view) => view.shown && !view.root.isConnected);
+    const view = left ?? new View(el, state, AuditTable);
+    view.show(el);
     state.views.add(view);
-    state.sync();
-    return () => {
+    if (!left) state.sync();
+    return () => setTimeout(() => {
+      if (view.owner !== el) return;
       view.remove();
       state.views.delete(view);
-      // Renewed output takes the old view away just before it makes the next.
-      setTimeout(() => state.views.size || state.send({ op: "idle", page: state.page }), 1000);
-    };
+      if (!state.views.size) state.send({ op: "idle", page: state.page });
+    }, 1000);
   },
 };

@@ -17,7 +17,7 @@ const TEMPLATE = `
   <button data-do="cancelall" disabled>Cancel all</button>
   <button data-do="table" aria-pressed="false">Table</button>
   <select data-do="export" aria-label="Export"><option value="">Export…</option><option value="perfetto">Perfetto JSON</option><option value="png">PNG</option></select>
-  <button data-do="full" aria-label="Full screen" title="Full screen">⛶</button>
+  <button data-do="full" title="Full screen">Full</button>
   <span class="tn-space-between"></span><span class="tn-chip" data-part="counts"></span>
 </div>
 <canvas class="tn-canvas" tabindex="0" role="application" aria-roledescription="timeline" data-lm-suppress-shortcuts="true"
@@ -38,7 +38,9 @@ export class View {
     this.root = document.createElement("div");
     this.root.className = "theus-timeline";
     this.root.innerHTML = TEMPLATE;
-    el.replaceChildren(this.root);
+    this.shown = false;
+    this.owner = el;
+    this.show(el);
     this.canvas = /** @type {HTMLCanvasElement} */ (this.part(".tn-canvas"));
     this.map = /** @type {HTMLCanvasElement} */ (this.part(".tn-map"));
     this.window = new Window();
@@ -76,6 +78,12 @@ export class View {
     showDetails(this.part(".tn-details"), this.store, -1, 0, null);
   }
 
+  /** Stand in an element; an output that is renewed gets the same view again. @param {HTMLElement} el */
+  show(el) {
+    this.owner = el;
+    el.replaceChildren(this.root);
+  }
+
   remove() {
     this.watchSize.disconnect();
     this.watchTheme.disconnect();
@@ -84,6 +92,7 @@ export class View {
   }
 
   theme() {
+    if (!this.root.isConnected) return;
     const style = getComputedStyle(this.root);
     const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     const back = style.backgroundColor;
@@ -101,6 +110,8 @@ export class View {
   resize() {
     const width = this.root.clientWidth;
     if (!width) return;
+    if (!this.shown) this.theme();
+    this.shown = true;
     const height = this.root.ownerDocument.fullscreenElement === this.root
       ? Math.max(240, globalThis.innerHeight - 300) : this.state.model.get("height") || 280;
     this.canvas.style.height = `${height}px`;
