@@ -29,10 +29,19 @@ PACKAGE: Final = "theus_nb"
 ONLY_FROM: Final[dict[str, tuple[str, ...]]] = {
     # imported module, with everything below it ->
     # the modules that may import it, as patterns without "theus_nb."
-    "IPython": ("notebook.*",),
+    # The widget shows itself under a display id, which only IPython gives.
+    "IPython": ("notebook.*", "timeline.widget"),
     "ipykernel": ("notebook.*",),
     "anywidget": ("timeline.widget",),
-    "theus_nb._core": ("run", "lanes", "dispatcher", "audit", "signals", "files"),
+    "theus_nb._core": (
+        "run",
+        "lanes",
+        "dispatcher",
+        "audit",
+        "signals",
+        "files",
+        "timeline.source",
+    ),
     "theus_nb.session": ("notebook.*", "cli", "__init__"),
     "theus_nb.notebook": ("notebook.*", "__init__"),
     "theus_nb.timeline": ("timeline.*", "session"),
@@ -55,7 +64,11 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "access": ("errors", "contract", "context", "guard"),
     "outputs": ("errors", "contract", "guard"),
     "notebook_zone": ("errors", "contract"),
-    "timeline.model": ("events", "timeline.*"),
+    "timeline.model": (),
+    "timeline.assets": (),
+    "timeline.source": ("_core", "timeline.model"),
+    "timeline.pump": ("timeline.model", "timeline.source"),
+    "timeline.static": ("timeline.model",),
 }
 
 LAZY: Final[dict[str, tuple[str, ...]]] = {

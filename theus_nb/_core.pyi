@@ -3,7 +3,6 @@
 Everything here is internal to theus_nb except `Run`, the handle that ``theus.start`` returns.
 The classes hold no policy: what to say, where to commit and when to give up is decided by the
 Python modules that use them. All methods may be called from any thread unless they say so.
-
 Times are nanoseconds since the session began.
 """
 
@@ -12,7 +11,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextvars import Context, ContextVar
 from typing import Any, final
 
-__all__ = ["Bridge", "Definition", "Engine", "Lane", "Run", "Waiter", "WorkQueue"]
+from theus_nb._core_feed import Feed
+
+__all__ = ["Bridge", "Definition", "Engine", "Feed", "Lane", "Run", "Waiter", "WorkQueue"]
 
 @final
 class Bridge:
@@ -392,31 +393,6 @@ class Engine:
         """Finished runs, oldest first.
 
         Each is run, parent, process, lane, status, submitted, started (0 if it never did), ended.
-        """
-    def open_feed(self) -> None:
-        """Start to keep what becomes of runs, beginning with those on record.
-
-        Until then, and after `close_feed`, a change costs one atomic load.
-        """
-    def close_feed(self) -> None:
-        """Stop, and forget what nobody has read."""
-    def read_feed(
-        self, cursor: int, known_names: int, limit: int
-    ) -> tuple[int, int, int, int, bytes, list[str]]:
-        """Read what has become of runs since a cursor: the newest state of each, once.
-
-        Args:
-            cursor: 0, or what the last reading returned.
-            known_names: How many names the reader has been told.
-            limit: Changes to read at most; the feed keeps the last 262,144.
-
-        Returns:
-            The next cursor; how many changes were gone; rows; reads; columns; further names.
-            The columns, little-endian, one after another: per row run, parent (0: none, or
-            told before), submitted, started, ended (ns, 0: not yet) as f64; per read the
-            reading run and the version (the run that wrote it) as f64; per row process and
-            lane as u32; per read its path as u32, all three numbering names; per row its
-            status as u8: waiting, queued, running, finished, failed, cancelled, abandoned.
         """
     def now(self) -> int:
         """Nanoseconds since the session began."""

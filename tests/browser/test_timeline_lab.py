@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -102,9 +102,7 @@ def test_cancel_click_reaches_a_cell_that_awaits(
     notebook.spans(1)
     notebook.page.get_by_role("button", name="Cancel all").first.click()
     notebook.until("() => document.body.innerText.includes('RunCancelledError')")
-    notebook.until(
-        "() => document.querySelector('[data-part=counts]').innerText === '1 cancelled'"
-    )
+    notebook.until("() => document.querySelector('[data-part=counts]').innerText === '1 cancelled'")
 
 
 def test_a_blocked_cell_is_seen_while_it_blocks_and_the_button_does_not_pretend(
@@ -162,9 +160,7 @@ def test_the_audit_table_follows_and_highlights_both_ways(
     notebook.canvas.focus()
     notebook.page.keyboard.press("ArrowUp")
     selected = notebook.canvas.get_attribute("data-selected")
-    notebook.until(
-        "run => document.querySelector('.tn-marked')?.innerText.includes(run)", selected
-    )
+    notebook.until("run => document.querySelector('.tn-marked')?.innerText.includes(run)", selected)
 
 
 def test_keys_do_everything_and_do_not_reach_the_notebook(

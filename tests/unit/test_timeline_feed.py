@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.support import on_loop
 from theus_nb import Session, process
+from theus_nb._core import Feed
 from theus_nb.timeline.model import Packed, Row, Table, lane_of, pack_lanes
 
 if TYPE_CHECKING:
-    from theus_nb._core import Engine
+    from theus_nb.context import Context
 
 
-def engine_of(theus: Session) -> Engine:
-    return theus._dispatcher.engine
+def feed_of(theus: Session) -> Feed:
+    return Feed(theus._dispatcher.engine)
 
 
 def read(theus: Session, cursor: int = 0, names: int = 0, limit: int = 10_000) -> Packed:
-    return Packed(*engine_of(theus).read_feed(cursor, names, limit))
+    return Packed(*feed_of(theus).read(cursor, names, limit))
 
 
 def table_of(theus: Session) -> Table:
@@ -34,7 +36,7 @@ def table_of(theus: Session) -> Table:
 @on_loop
 async def test_nothing_is_kept_before_it_is_opened(theus: Session) -> None:
     @process
-    async def quiet(ctx: Any) -> None:
+    async def quiet(ctx: Context) -> None:
         pass
 
     await theus.run(quiet)
@@ -47,17 +49,17 @@ async def test_opening_begins_with_what_is_on_record(theus: Session) -> None:
     release = asyncio.Event()
 
     @process
-    async def done(ctx: Any) -> None:
+    async def done(ctx: Context) -> None:
         pass
 
     @process
-    async def running(ctx: Any) -> None:
+    async def running(ctx: Context) -> None:  # noqa: ARG001
         await release.wait()
 
     await theus.run(done)
     run = theus.start(running)
     await asyncio.sleep(0)
-    engine_of(theus).open_feed()
+    feed_of(theus).open()
     rows = table_of(theus).rows
     assert [row.status for row in rows.values()] == ["finished", "running"]
     release.set()
@@ -66,16 +68,16 @@ async def test_opening_begins_with_what_is_on_record(theus: Session) -> None:
 
 @on_loop
 async def test_runs_are_seen_from_submission_to_end(theus: Session) -> None:
-    engine_of(theus).open_feed()
+    feed_of(theus).open()
     gate = threading.Event()
 
     @process(outputs=["domain.x"])
-    def make(ctx: Any) -> int:
+    def make(ctx: Context) -> int:  # noqa: ARG001
         gate.wait(10)
         return 1
 
     @process(inputs=["domain.x"])
-    async def use(ctx: Any) -> None:
+    async def use(ctx: Context) -> None:
         assert ctx.domain.x == 1
 
     first, second = theus.start(make), theus.start(use)
@@ -93,14 +95,14 @@ async def test_runs_are_seen_from_submission_to_end(theus: Session) -> None:
 
 @on_loop
 async def test_children_know_their_parent(theus: Session) -> None:
-    engine_of(theus).open_feed()
+    feed_of(theus).open()
 
     @process
-    async def child(ctx: Any) -> None:
+    async def child(ctx: Context) -> None:
         pass
 
     @process
-    async def parent(ctx: Any) -> None:
+    async def parent(ctx: Context) -> None:  # noqa: ARG001
         await theus.run(child)
 
     await theus.run(parent)
@@ -110,10 +112,10 @@ async def test_children_know_their_parent(theus: Session) -> None:
 
 @on_loop
 async def test_readings_in_pieces_are_the_same_as_one(theus: Session) -> None:
-    engine_of(theus).open_feed()
+    feed_of(theus).open()
 
     @process
-    async def step(ctx: Any) -> None:
+    async def step(ctx: Context) -> None:
         pass
 
     for _ in range(20):
@@ -128,15 +130,15 @@ async def test_readings_in_pieces_are_the_same_as_one(theus: Session) -> None:
 
 @on_loop
 async def test_closing_forgets(theus: Session) -> None:
-    engine_of(theus).open_feed()
+    feed_of(theus).open()
 
     @process
-    async def step(ctx: Any) -> None:
+    async def step(ctx: Context) -> None:
         pass
 
     await theus.run(step)
     before = read(theus).cursor
-    engine_of(theus).close_feed()
+    feed_of(theus).close()
     await theus.run(step)
     packed = read(theus, before)
     assert (packed.rows, packed.lost) == (0, 0)
@@ -163,8 +165,8 @@ def test_no_line_ever_overlaps_itself() -> None:
         rows.append(Row(run, 0, "p", lane, "finished", begin, begin, end))
     lanes = pack_lanes(rows, 0, most_lines=500)
     assert [lane.name for lane in lanes] == ["loop", "cell", "worker 1", "worker 2", "worker 12"]
-    for lane in lanes:
-        assert not lane.hidden
-        for line in lane.lines:
-            for one, other in zip(line, line[1:], strict=False):
+    for packed in lanes:
+        assert not packed.hidden
+        for line in packed.lines:
+            for one, other in itertools.pairwise(line):
                 assert one.ended <= other.begin

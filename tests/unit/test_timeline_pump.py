@@ -60,6 +60,7 @@ class FakeView:
         self.seen = threading.Event()
 
     def deliver(self, header: dict[str, Any], buffers: list[bytes]) -> None:
+        assert len(buffers) == 1
         self.frames.append(header)
         self.seen.set()
 
@@ -181,7 +182,7 @@ def test_the_probe_tells_how_late_the_loop_is() -> None:
         times = iter([0.0, 3.0, 3.0, 4.0, 4.0])
         source = FakeSource()
         loop = asyncio.get_running_loop()
-        source.loop = lambda: loop  # type: ignore[method-assign, assignment, return-value]
+        source.loop = lambda: loop  # type: ignore[method-assign, assignment]
         probe = LoopProbe(source, lambda: next(times))  # type: ignore[arg-type]
         posted = probe.lag()
         late = probe.lag()

@@ -3,7 +3,7 @@
 The modules in ``static/`` are plain ES modules, checked and tested as such. They keep to a
 convention that lets them be laid one behind the other, with no bundler and nothing to fetch:
 imports are single lines ``import { name } from "./file.js";``, exports stand in front of
-declarations, and a name is declared in one module only. Comments, and with them the types, stay here.
+declarations, and a name is declared in one module only. Comments stay here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ MODULES: Final = (
     "audit.js",
     "details.js",
     "other.js",
+    "input.js",
     "view.js",
     "main.js",
 )

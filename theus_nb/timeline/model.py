@@ -137,7 +137,7 @@ def lane_order(name: str) -> tuple[int, int, str]:
     """Sort lanes as they are drawn: the loop first, then what waits, cells, workers by number."""
     first = {"loop": 0, WAITING: 1, "cell": 2}.get(name, 3)
     _, _, number = name.rpartition(" ")
-    return first, int(number) if number.isdecimal() and len(number) < 10 else 0, name
+    return first, int(number[:9]) if number.isdecimal() else 0, name
 
 
 @dataclasses.dataclass(slots=True)

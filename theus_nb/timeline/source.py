@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from theus_nb._core import Feed
 from theus_nb.timeline.model import Packed
 
 if TYPE_CHECKING:
@@ -23,16 +24,14 @@ class AuditTail(Protocol):
         """Return raw lines with a number greater than ``after``, oldest first."""
 
     def position(self) -> tuple[int, int, int]:
-        """Return the next number, the last one known to be on disk (-1: none), and how many
-        entries were dropped.
-        """
+        """Return the next number, the last one on disk (-1: none), and how many were dropped."""
 
 
 class Source:
     """One session, as the timeline sees it.
 
     Args:
-        engine: Keeps the feed.
+        engine: Runs it.
         registry: The processes by name.
         audit: The log; None where there is none.
         loop: Returns the session's loop, or None while it has none.
@@ -46,21 +45,22 @@ class Source:
         loop: Callable[[], asyncio.AbstractEventLoop | None],
     ) -> None:
         self._engine = engine
+        self._feed = Feed(engine)
         self._registry = registry
         self.audit = audit
         self.loop = loop
 
     def open(self) -> None:
         """Have changes kept from now on."""
-        self._engine.open_feed()
+        self._feed.open()
 
     def close(self) -> None:
         """Have them kept no longer."""
-        self._engine.close_feed()
+        self._feed.close()
 
     def read(self, cursor: int, names: int, limit: int) -> Packed:
         """Read what has changed."""
-        return Packed(*self._engine.read_feed(cursor, names, limit))
+        return Packed(*self._feed.read(cursor, names, limit))
 
     def now(self) -> int:
         """Nanoseconds since the session began."""

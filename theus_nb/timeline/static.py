@@ -16,6 +16,7 @@ WIDTH: Final = 960
 GUTTER: Final = 110
 LINE: Final = 16
 MOST_LINES: Final = 8
+FEWEST_LETTERS: Final = 3
 MOST_BARS: Final = 2_000
 MOST_ENTRIES: Final = 20
 
@@ -72,10 +73,10 @@ def svg(rows: Sequence[Row], now: int) -> str:
         y += 6
         parts.append(f'<path d="M0 {y - 3}H{WIDTH}" class="g"/>')
     height = y + 4
-    for tick in range(5):
-        x = GUTTER + (WIDTH - GUTTER - 8) * tick / 4
-        anchor = "end" if tick == 4 else "start"
-        text = f"+{duration((last - first) * tick / 4)}" if tick else "0"
+    for part in (0, 0.25, 0.5, 0.75, 1):
+        x = GUTTER + (WIDTH - GUTTER - 8) * part
+        anchor = "end" if part == 1 else "start"
+        text = f"+{duration((last - first) * part)}" if part else "0"
         parts.append(f'<text x="{x:.0f}" y="13" class="s" text-anchor="{anchor}">{text}</text>')
     style = (
         "text{font:12px system-ui,sans-serif;fill:#1f2937}.s{font-size:10px;fill:#4b5563}"
@@ -102,7 +103,7 @@ def _bar(row: Row, x: float, y: float, width: float, now: int) -> str:
     )
     mark = MARK.get(row.status, "")
     room = int((width - 8) / 6)
-    if not waiting and room >= 3:
+    if not waiting and room >= FEWEST_LETTERS:
         words = f"{mark} {row.process}" if mark else row.process
         bar += f'<text x="{x + 4:.1f}" y="{y + 12}" class="b">{shown(words, room)}</text>'
     return bar + "</g>"
@@ -142,8 +143,8 @@ def text(rows: Sequence[Row], now: int) -> str:
     lines = [f"Timeline: {head}"]
     for row in rows[-20:]:
         took = duration((row.ended or now) - row.begin)
-        name = row.process if len(row.process) <= 24 else row.process[:23] + "…"
-        lines.append(f"  r{row.run:<5} {name!s:<24} {row.lane or '-':<10} {row.status:<10} {took}")
+        name = row.process[:24]
+        lines.append(f"  r{row.run:<5} {name:<24} {row.lane or '-':<10} {row.status:<10} {took}")
     return "\n".join(lines)
 
 

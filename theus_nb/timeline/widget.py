@@ -1,5 +1,6 @@
 """The live view. The only module that imports anywidget."""
 
+# mypy: untyped-calls-exclude=IPython
 from __future__ import annotations
 
 import contextlib
@@ -22,7 +23,7 @@ KEPT: Final = 2_000
 CHANGES: Final = 1 << 18
 
 
-class Timeline(anywidget.AnyWidget):  # type: ignore[misc]  # published without types
+class Timeline(anywidget.AnyWidget):
     """A live view of a session; shown by the notebook when it is a cell's last value.
 
     Args:
@@ -131,15 +132,13 @@ class Timeline(anywidget.AnyWidget):  # type: ignore[misc]  # published without 
         }
         data: dict[str, Any] = dict(bundle(newest, source.now(), lines))
         shown = super()._repr_mimebundle_()
-        widget, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
+        widget, metadata = shown if isinstance(shown, tuple) else ({}, {})
         view = "application/vnd.jupyter.widget-view+json"
         if view in widget:
             data[view] = widget[view]
         return data, metadata
 
-    def _repr_mimebundle_(
-        self, **_options: object
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(self, **_options: object) -> tuple[dict[str, Any], dict[str, Any]]:
         return self._bundle()
 
     def _ipython_display_(self) -> None:

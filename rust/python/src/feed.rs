@@ -1,5 +1,6 @@
 //! What the timeline reads: see `theus_core::feed`.
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use theus_core::span::Span;
@@ -45,23 +46,35 @@ impl Run {
     }
 }
 
+/// The reading end of an engine's feed.
+#[pyclass(frozen, module = "theus_nb._core")]
+pub struct Feed {
+    engine: Py<Engine>,
+}
+
 #[pymethods]
-impl Engine {
+impl Feed {
+    #[new]
+    fn new(engine: Py<Engine>) -> Self {
+        Self { engine }
+    }
+
     /// Starts to keep what becomes of runs, beginning with those on record.
-    fn open_feed(&self, py: Python<'_>) {
-        if self.feed.is_open() {
+    fn open(&self, py: Python<'_>) {
+        let engine = self.engine.get();
+        if engine.feed.is_open() {
             return;
         }
-        self.feed.open();
+        engine.feed.open();
         let (spans, unfinished) = {
-            let core = self.core();
+            let core = engine.core();
             let spans: Vec<Span> = core.spans.iter().cloned().collect();
             let runs = core.runs.values();
             let unfinished: Vec<_> = runs.map(|e| (e.run.clone_ref(py), e.parent)).collect();
             (spans, unfinished)
         };
         for span in &spans {
-            self.feed.span(span);
+            engine.feed.span(span);
         }
         for (run, parent) in unfinished {
             run.get().feed(parent);
@@ -69,19 +82,20 @@ impl Engine {
     }
 
     /// Stops to keep it.
-    fn close_feed(&self) {
-        self.feed.close();
+    fn close(&self) {
+        self.engine.get().feed.close();
     }
 
     /// What has become of runs since a cursor, packed.
-    fn read_feed<'py>(
+    fn read<'py>(
         &self,
         py: Python<'py>,
         cursor: u64,
         known_names: usize,
         limit: usize,
     ) -> Packed<'py> {
-        let packed = py.detach(|| self.feed.read(cursor, known_names, limit));
+        let feed = &self.engine.get().feed;
+        let packed = py.detach(|| feed.read(cursor, known_names, limit));
         (
             packed.cursor,
             packed.lost,
@@ -90,5 +104,9 @@ impl Engine {
             PyBytes::new(py, &packed.bytes),
             packed.names.iter().map(ToString::to_string).collect(),
         )
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.engine)
     }
 }

@@ -43,6 +43,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<bridge::Bridge>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<engine::Known>()?;
+    module.add_class::<feed::Feed>()?;
     module.add_class::<queue::Lane>()?;
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;

@@ -298,7 +298,7 @@ export class Painter {
       if (wide < 60) continue;
       ink.font = `600 11px ${this.font}`;
       ink.textBaseline = "middle";
-      const words = clip(`⛔ loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`, Math.floor(wide / 6));
+      const words = clip(`loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`, Math.floor(wide / 6));
       ink.fillStyle = this.theme.back;
       ink.fillRect(x + 3, box.top + box.height - 18, ink.measureText(words).width + 6, 14);
       ink.fillStyle = this.theme.alarm;

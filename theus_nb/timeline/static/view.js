@@ -1,8 +1,9 @@
 /** One view: the toolbar, the canvas, what pointer and keys do. */
-import { CLOSED_LINES, GUTTER, Window, boxAt, layout } from "./layout.js";
+import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
 import { Painter, statusWords } from "./draw.js";
 import { clip, duration, laneTitle } from "./format.js";
-import { neighbour, runsTable, save } from "./other.js";
+import { Input } from "./input.js";
+import { neighbour, runsTable } from "./other.js";
 import { showDetails } from "./details.js";
 import { STATUS, compareLanes } from "./store.js";
 
@@ -49,9 +50,8 @@ export class View {
     this.scroll = 0;
     /** @type {Set<string>} */ this.opened = new Set();
     this.frame = 0;
-    this.pressed = { x: 0, y: 0, moved: false, mode: "" };
     this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry));
-    this.wire();
+    new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
     this.watchTheme = new MutationObserver(() => this.theme());
@@ -169,7 +169,7 @@ export class View {
     }
     painter.draw(now);
     painter.blocked.length = blocked;
-    this.minimap(now);
+    this.minimap(busy ? now : store.last);
     this.words();
     this.canvas.dataset.spans = String(store.size);
     this.canvas.dataset.frames = String(painter.frames);
@@ -275,124 +275,6 @@ export class View {
   step(step, across) {
     const id = neighbour(this.store, this.painter.boxes, this.painter.selected, step, across);
     if (id >= 0) this.select(id, true);
-  }
-
-  wire() {
-    this.part(".tn-bar").addEventListener("click", (event) => {
-      const button = /** @type {HTMLElement} */ (event.target).closest("button");
-      if (button) this.act(button.dataset.do ?? "");
-    });
-    const search = /** @type {HTMLInputElement} */ (this.part("[data-do=search]"));
-    let found = 0;
-    search.addEventListener("input", () => (found = 0));
-    search.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key !== "Enter" || !search.value) return;
-      const ids = this.store.find(search.value, 1000);
-      if (ids.length) this.select(ids[found++ % ids.length], true);
-      this.part(".tn-hidden").textContent = `${ids.length} runs found`;
-    });
-    const choice = /** @type {HTMLSelectElement} */ (this.part("[data-do=export]"));
-    choice.addEventListener("change", () => {
-      save(choice.value, this.store, this.state.now(), this.canvas);
-      choice.value = "";
-    });
-    this.canvas.addEventListener("keydown", (event) => this.key(event));
-    this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    this.canvas.addEventListener("pointerdown", (event) => {
-      this.pressed = { x: event.offsetX, y: event.offsetY, moved: false, mode: event.shiftKey ? "range" : "pan" };
-      this.painter.range = null;
-      this.canvas.setPointerCapture(event.pointerId);
-    });
-    this.canvas.addEventListener("pointermove", (event) => this.pointer(event));
-    this.canvas.addEventListener("pointerleave", () => (this.part(".tn-tip").textContent = ""));
-    this.canvas.addEventListener("click", (event) => this.click(event));
-    this.map.addEventListener("pointerdown", (event) => this.jump(event));
-    this.map.addEventListener("pointermove", (event) => event.buttons & 1 && this.jump(event));
-  }
-
-  jump(/** @type {PointerEvent} */ event) {
-    const { store, window } = this;
-    const now = Math.max(this.state.now(), store.last);
-    const at = store.first + (event.offsetX / this.map.clientWidth) * (now - store.first);
-    this.move(() => window.pan((at - (window.from + window.to) / 2) / window.scale));
-  }
-
-  pointer(/** @type {PointerEvent} */ event) {
-    const { pressed, painter, store, state, window } = this;
-    if (event.buttons & 1) {
-      const by = event.offsetX - pressed.x;
-      if (!pressed.moved && Math.abs(by) < 3 && Math.abs(event.offsetY - pressed.y) < 3) return;
-      pressed.moved = true;
-      if (pressed.mode === "range") {
-        painter.range = [window.time(pressed.x), window.time(event.offsetX)];
-        this.ask();
-        return;
-      }
-      this.scroll = Math.max(0, this.scroll - (event.offsetY - pressed.y));
-      this.move(() => window.pan(-by));
-      Object.assign(pressed, { x: event.offsetX, y: event.offsetY });
-      return;
-    }
-    const id = painter.hit(event.offsetX, event.offsetY);
-    const tip = this.part(".tn-tip");
-    tip.textContent = id < 0 ? "" : `${clip(store.name(id), 120)} · r${store.run.data[id]} · ${statusWords(store.status.data[id])} · ${duration(store.end(id, state.now()) - store.begin(id))}`;
-    tip.style.left = `${Math.min(event.offsetX + 14, window.width - 240)}px`;
-    tip.style.top = `${this.canvas.offsetTop + event.offsetY + 16}px`;
-    if (painter.pointed !== id) {
-      painter.pointed = id;
-      this.ask();
-    }
-  }
-
-  click(/** @type {MouseEvent} */ event) {
-    if (this.pressed.moved) return;
-    const found = boxAt(this.painter.boxes, event.offsetY);
-    if (found?.box.foldable && (event.offsetX < GUTTER || found.box.dense)) {
-      const { name } = found.box;
-      if (!this.opened.delete(name)) this.opened.add(name);
-      this.ask();
-      return;
-    }
-    this.select(this.painter.hit(event.offsetX, event.offsetY));
-  }
-
-  wheel(/** @type {WheelEvent} */ event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) {
-      event.preventDefault();
-      const factor = Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.01);
-      this.move(() => this.window.zoom(factor, event.offsetX));
-    } else if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      event.preventDefault();
-      this.move(() => this.window.pan(event.deltaX));
-    }
-  }
-
-  key(/** @type {KeyboardEvent} */ event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const middle = (this.window.width + GUTTER) / 2;
-    /** @type {Record<string, () => void>} */ const keys = {
-      w: () => this.move(() => this.window.zoom(1 / 1.3, middle)),
-      s: () => this.move(() => this.window.zoom(1.3, middle)),
-      a: () => this.move(() => this.window.pan(-90)),
-      d: () => this.move(() => this.window.pan(90)),
-      "0": () => this.act("fit"),
-      f: () => this.act("follow"),
-      c: () => this.act("cancel"),
-      o: () => this.fold(),
-      ArrowLeft: () => this.step(-1, false),
-      ArrowRight: () => this.step(1, false),
-      ArrowUp: () => this.step(-1, true),
-      ArrowDown: () => this.step(1, true),
-      Escape: () => this.select(-1),
-    };
-    keys["+"] = keys["="] = keys.w;
-    keys["-"] = keys.s;
-    const action = keys[event.key];
-    if (!action) return;
-    event.preventDefault();
-    event.stopPropagation();
-    action();
   }
 
   fold() {
