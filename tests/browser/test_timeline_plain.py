@@ -71,7 +71,7 @@ def marimo_url(tmp_path: Path) -> Iterator[str]:
     app = tmp_path / "app.py"
     app.write_text(MARIMO, encoding="utf-8")
     port = free_port()
-    command = [sys.executable, "-m", "marimo", "run", app, "--headless", "--no-token"]
+    command = [sys.executable, "-m", "marimo", "run", str(app), "--headless", "--no-token"]
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
             [*command, "--host=127.0.0.1", f"--port={port}"],
@@ -83,7 +83,7 @@ def marimo_url(tmp_path: Path) -> Iterator[str]:
     deadline = monotonic() + PATIENCE
     while True:
         try:
-            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - our own server
+            urllib.request.urlopen(url, timeout=2).close()
             break
         except (OSError, urllib.error.URLError):
             assert server.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter, MarkdownExporter
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 CELLS = (
@@ -18,7 +17,7 @@ CELLS = (
 
 
 @pytest.fixture(scope="module")
-def executed() -> Any:
+def executed() -> NotebookNode:
     """A notebook as a saved file has it: the run comes after the timeline was shown."""
     notebook = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
     NotebookClient(notebook, timeout=60, kernel_name="python3", store_widget_state=False).execute()
@@ -26,7 +25,7 @@ def executed() -> Any:
 
 
 @pytest.mark.timeout(90)
-def test_the_picture_is_of_the_end(executed: Any) -> None:
+def test_the_picture_is_of_the_end(executed: NotebookNode) -> None:
     [output] = executed.cells[1].outputs
     assert "Timeline: 1 finished" in output.data["text/plain"]
     assert "late r1" in output.data["text/html"]
@@ -35,7 +34,9 @@ def test_the_picture_is_of_the_end(executed: Any) -> None:
 
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize("exporter", [HTMLExporter, MarkdownExporter])
-def test_nbconvert_shows_the_picture(executed: Any, exporter: Any) -> None:
+def test_nbconvert_shows_the_picture(
+    executed: NotebookNode, exporter: type[HTMLExporter | MarkdownExporter]
+) -> None:
     body, _ = exporter().from_notebook_node(nbformat.from_dict(executed))
     assert "<svg" in body
     assert "late r1" in body
