@@ -36,7 +36,8 @@ async ([source, css, count]) => {
     send: () => {}};
   const began = performance.now();
   module.default.render({model, el: document.getElementById('at')});
-  const names = ['fetch', 'crunch', 'loop', ...Array.from({length: 8}, (_, i) => `worker ${i + 1}`)];
+  const workers = Array.from({length: 8}, (_, i) => `worker ${i + 1}`);
+  const names = ['fetch', 'crunch', 'loop', ...workers];
   const columns = Array.from({length: 5}, () => new Float64Array(count));
   const process = new Uint32Array(count), lane = new Uint32Array(count);
   const status = new Uint8Array(count);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -120,6 +121,17 @@ def test_layout_level_of_detail_and_hits() -> None:
     done = subprocess.run(
         [NODE or "", "--test", "tests/js/"], check=False, capture_output=True, text=True, cwd=root
     )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.timeout(90)
+def test_the_types_of_the_front_end_are_right() -> None:
+    root = Path(__file__).resolve().parents[2]
+    compiler = root / "node_modules" / "typescript" / "bin" / "tsc"
+    if NODE is None or not compiler.exists():
+        missing = "no TypeScript here: npm ci, to check the timeline's front end"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    done = subprocess.run([NODE, compiler], check=False, capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stdout
 
 

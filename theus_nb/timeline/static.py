@@ -29,6 +29,7 @@ FILL: Final = {
     "cancelled": "#7b8492",
     "abandoned": "#8a6d00",
 }
+TITLES: Final = {"loop": "Event loop", "waiting": "Waiting", "cell": "Cell thread"}
 MARK: Final = {"failed": "✕", "cancelled": "⊘", "abandoned": "⚠", "running": "▶"}
 """Besides the colour, which not everybody sees."""
 
@@ -58,7 +59,7 @@ def svg(rows: Sequence[Row], now: int) -> str:
     parts: list[str] = []
     y = 22
     for lane in lanes:
-        label = {"loop": "Event loop", "waiting": "Waiting"}.get(lane.name, lane.name)
+        label = TITLES.get(lane.name) or lane.name.replace("worker ", "Worker ")
         parts.append(f'<text x="6" y="{y + 12}">{shown(label, 18)}</text>')
         for line in lane.lines:
             for row in line:
@@ -151,7 +152,8 @@ def text(rows: Sequence[Row], now: int) -> str:
 def page(rows: Sequence[Row], now: int, lines: Sequence[str] | None) -> str:
     """Return picture, table and entries as one piece of HTML."""
     more = f"<details><summary>{len(rows)} runs as a table</summary>{table(rows, now)}"
-    return f"<div>{svg(rows, now)}{more}{entries(lines)}</details></div>"
+    style = "font-family:system-ui,sans-serif"
+    return f"<div style='{style}'>{svg(rows, now)}{more}{entries(lines)}</details></div>"
 
 
 def bundle(rows: Sequence[Row], now: int, lines: Sequence[str] | None) -> dict[str, str]:

@@ -146,13 +146,14 @@ impl Feed {
         for change in ring.changes.iter().skip(skip).take(limit) {
             taken += 1;
             match change {
-                Change::Span(span) => match places.get(&span.run) {
-                    Some(&place) => merge(&mut rows[place], span),
-                    None => {
+                Change::Span(span) => {
+                    if let Some(&place) = places.get(&span.run) {
+                        merge(&mut rows[place], span);
+                    } else {
                         places.insert(span.run, rows.len());
                         rows.push(span.clone());
                     }
-                },
+                }
                 Change::Read {
                     reader,
                     writer,

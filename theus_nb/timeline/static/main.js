@@ -24,6 +24,8 @@ export class State {
     this.heard = 0;
     /** @type {number | null} */ this.lag = null;
     this.notice = "";
+    this.cost = 0;
+    this.interval = 0.05;
     model.on("msg:custom", (/** @type {any} */ message, /** @type {any[]} */ buffers) => this.hear(message, buffers));
     this.recall(model.get("saved"));
   }
@@ -103,6 +105,7 @@ export class State {
       this.lines = [];
       for (const view of this.views) view.restart();
     }
+    const began = performance.now();
     const verdict = this.order.judge(frame.frame);
     if (verdict === "old") return;
     if (verdict === "gap") this.sync();
@@ -121,6 +124,17 @@ export class State {
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
+    this.pace(performance.now() - began);
+  }
+
+  /** Ask for fewer frames while they cost too much or nobody looks. @param {number} cost ms */
+  pace(cost) {
+    const drawn = Math.max(0, ...[...this.views].map((view) => view.painter.cost));
+    this.cost = 0.8 * this.cost + 0.2 * (cost + drawn);
+    const wanted = document.hidden ? 1 : this.cost > 30 ? 0.25 : 0.05;
+    if (wanted === this.interval) return;
+    this.interval = wanted;
+    this.send({ op: "pace", interval: wanted });
   }
 }
 

@@ -100,7 +100,8 @@ export class Store {
     this.process = new Column(Uint32Array);
     this.status = new Column(Uint8Array);
     this.line = new Column(Uint8Array);
-    /** @type {Lane[]} */ this.laneOf = [];
+    this.laneName = new Column(Uint32Array);
+    /** @type {(Lane | undefined)[]} */ this.laneOf = [];
     /** @type {Map<number, number>} */ this.byRun = new Map();
     /** @type {Map<string, Lane>} */ this.lanes = new Map([["loop", new Lane("loop")]]);
     /** @type {Set<number>} */ this.waiting = new Set();
@@ -142,10 +143,16 @@ export class Store {
 
   /** Take rows over. @param {import("./wire.js").Rows} rows */
   apply(rows) {
-    /** @type {[number, string][]} */ const fresh = [];
+    /** @type {number[]} */ const fresh = [];
     for (let i = 0; i < rows.run.length; i++) this.row(rows, i, fresh);
-    fresh.sort((a, b) => this.begin(a[0]) - this.begin(b[0]));
-    for (const [id, lane] of fresh) this.place(id, this.lane(lane));
+    let sorted = true;
+    for (let i = 1; i < fresh.length && sorted; i++) sorted = this.begin(fresh[i - 1]) <= this.begin(fresh[i]);
+    if (!sorted) fresh.sort((a, b) => this.begin(a) - this.begin(b));
+    for (const id of fresh) {
+      if (this.laneOf[id]) continue;
+      const named = this.started.data[id] ? this.names[this.laneName.data[id]] || "state" : "waiting";
+      this.place(id, this.lane(named));
+    }
     for (let i = 0; i < rows.reader.length; i++) {
       const key = `${rows.reader[i]} ${rows.writer[i]} ${rows.path[i]}`;
       if (this.seenReads.size > 50_000 || this.seenReads.has(key)) continue;
@@ -154,7 +161,7 @@ export class Store {
     }
   }
 
-  /** @param {import("./wire.js").Rows} rows @param {number} i @param {[number, string][]} fresh */
+  /** @param {import("./wire.js").Rows} rows @param {number} i @param {number[]} fresh */
   row(rows, i, fresh) {
     const known = this.byRun.get(rows.run[i]);
     const id = known ?? this.add(rows, i);
@@ -166,17 +173,19 @@ export class Store {
     this.ended.data[id] = rows.ended[i] && Math.max(rows.ended[i], this.begin(id));
     this.status.data[id] = Math.min(rows.status[i], STATUS.length - 1);
     this.counts[this.status.data[id]]++;
-    const { ended, started } = { ended: this.ended.data[id], started: this.started.data[id] };
+    this.laneName.data[id] = rows.lane[i];
+    const ended = this.ended.data[id];
+    const started = this.started.data[id];
     this.first = Math.min(this.first, this.submitted.data[id]);
     this.last = Math.max(this.last, ended, started, this.submitted.data[id]);
-    if (ended || started) this.waiting.delete(id);
-    else this.waiting.add(id);
-    if (ended) this.open.delete(id);
-    else this.open.add(id);
+    if (!ended && !started) this.waiting.add(id);
+    else if (known !== undefined) this.waiting.delete(id);
+    if (!ended) this.open.add(id);
+    else if (known !== undefined) this.open.delete(id);
     if (placed) {
       if (ended) this.close(id);
     } else if (started || ended) {
-      fresh.push([id, started ? this.names[rows.lane[i]] || "state" : "waiting"]);
+      fresh.push(id);
     }
   }
 
@@ -192,6 +201,8 @@ export class Store {
     this.process.push(rows.process[i]);
     this.status.push(0);
     this.line.push(MOST_LINES);
+    this.laneName.push(0);
+    this.laneOf.push(undefined);
     return id;
   }
 
@@ -219,6 +230,7 @@ export class Store {
   close(id) {
     const lane = this.laneOf[id];
     const end = this.ended.data[id];
+    if (!lane) return;
     lane.ends.insert(end);
     if (this.line.data[id] < MOST_LINES) lane.lines[this.line.data[id]].free = end;
     if (this.status.data[id] === FAILED) lane.failures.insert(end);

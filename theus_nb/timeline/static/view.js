@@ -50,6 +50,7 @@ export class View {
     this.scroll = 0;
     /** @type {Set<string>} */ this.opened = new Set();
     this.frame = 0;
+    /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
     this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry));
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
@@ -144,6 +145,7 @@ export class View {
     else if (store.lost) notice = `${store.lost} changes came faster than they could be shown; the log has all of them.`;
     const part = this.part(".tn-notice");
     if (part.textContent !== notice) part.textContent = notice;
+    if (this.mapped.key && !this.mapped.key.startsWith(`${store.size} ${store.open.size} `)) this.ask();
     if (this.follow && (store.open.size || (state.lag ?? 0) > 0.1)) this.ask();
   }
 
@@ -206,17 +208,23 @@ export class View {
     if (!ink || !store.size) return;
     const { width, height } = this.map;
     const span = Math.max(1, now - store.first);
+    // Counting takes longer than everything else here: not at every frame.
+    const key = `${store.size} ${store.open.size} ${width}`;
+    if (this.mapped.key !== key && performance.now() - this.mapped.at > 200) {
+      const bars = [];
+      for (let x = 0; x < width; x += 3) {
+        let count = 0;
+        for (const lane of store.lanes.values()) {
+          count += lane.count(store.first + (x / width) * span, store.first + ((x + 3) / width) * span);
+        }
+        bars.push(count ? Math.min(height - 4, 3 + Math.log2(1 + count) * 4) : 0);
+      }
+      this.mapped = { key, at: performance.now(), bars };
+    }
     ink.fillStyle = theme.back;
     ink.fillRect(0, 0, width, height);
     ink.fillStyle = theme.faint;
-    for (let x = 0; x < width; x += 3) {
-      let count = 0;
-      for (const lane of store.lanes.values()) {
-        count += lane.count(store.first + (x / width) * span, store.first + ((x + 3) / width) * span);
-      }
-      const high = Math.min(height - 4, count ? 3 + Math.log2(1 + count) * 4 : 0);
-      ink.fillRect(x, height - high, 2, high);
-    }
+    this.mapped.bars.forEach((high, i) => ink.fillRect(3 * i, height - high, 2, high));
     const left = ((this.window.from - store.first) / span) * width;
     const wide = ((this.window.to - this.window.from) / span) * width;
     ink.fillStyle = "rgba(60,127,192,.22)";
