@@ -133,6 +133,7 @@ def test_a_blocked_cell_is_seen_while_it_blocks_and_the_button_does_not_pretend(
     notebook.until(
         "() => document.querySelector('[data-part=counts]').innerText.includes('1 cancelled')"
     )
+    assert notebook.pixels(red) > 200, "where the loop was held up stays marked"
 
 
 def test_the_audit_table_follows_and_highlights_both_ways(

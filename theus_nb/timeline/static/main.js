@@ -120,11 +120,23 @@ export class State {
     this.store.lost += frame.lost;
     this.clock = { kernel: frame.now, page: performance.now() };
     this.lag = frame.lag;
+    this.late(frame);
     this.position = frame.audit;
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
     this.pace(performance.now() - began);
+  }
+
+  /** Remember where the loop was late; the log may tell the culprit afterwards. @param {import("./wire.js").Frame} frame */
+  late(frame) {
+    const late = (frame.lag ?? 0) * 1e9;
+    if (late < 250e6) return;
+    const from = frame.now - late;
+    const last = this.blocked[this.blocked.length - 1];
+    if (last && from <= last.to) last.to = frame.now;
+    else this.blocked.push({ from, to: frame.now, where: "" });
+    if (this.blocked.length > 500) this.blocked.shift();
   }
 
   /** Ask for fewer frames while they cost too much or nobody looks. @param {number} cost ms */

@@ -46,6 +46,7 @@ export class View {
     this.map = /** @type {HTMLCanvasElement} */ (this.part(".tn-map"));
     this.window = new Window();
     this.painter = new Painter(this.canvas, state.store, this.window);
+    /** @type {import("./draw.js").Blocked[]} */ this.told = [];
     this.follow = true;
     this.scroll = 0;
     /** @type {Set<string>} */ this.opened = new Set();
@@ -73,7 +74,7 @@ export class View {
 
   restart() {
     this.painter.store = this.store;
-    this.painter.blocked = [];
+    this.told = [];
     this.audit.entries = [];
     this.changed(this.state.lines);
     showDetails(this.part(".tn-details"), this.store, -1, 0, null);
@@ -128,7 +129,9 @@ export class View {
     for (const entry of this.audit.add(lines)) {
       if (entry.kind !== "loop_blocked") continue;
       const long = Number(entry.detail?.ms ?? 0) * 1e6;
-      this.painter.blocked.push({ from: entry.mono - long, to: entry.mono, where: String(entry.detail?.where ?? "") });
+      const from = entry.mono - long;
+      this.told.push({ from, to: entry.mono, where: String(entry.detail?.where ?? "") });
+      this.state.blocked = this.state.blocked.filter((one) => one.to < from || one.from > entry.mono);
     }
     this.audit.state(this.state.position);
     this.ask();
@@ -165,12 +168,8 @@ export class View {
     const { boxes, most } = layout(sizes, painter.height, this.opened, this.scroll);
     this.scroll = Math.min(this.scroll, most);
     painter.boxes = boxes;
-    const blocked = painter.blocked.length;
-    if ((state.lag ?? 0) > 0.25 && state.alive()) {
-      painter.blocked.push({ from: now - (state.lag ?? 0) * 1e9, to: now, where: "now" });
-    }
+    painter.blocked = [...state.blocked, ...this.told];
     painter.draw(now);
-    painter.blocked.length = blocked;
     this.minimap(busy ? now : store.last);
     this.words();
     this.canvas.dataset.spans = String(store.size);
