@@ -19,7 +19,7 @@ CELLS = (
 @pytest.fixture(scope="module")
 def executed() -> NotebookNode:
     """A notebook as a saved file has it: the run comes after the timeline was shown."""
-    notebook = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
+    notebook: NotebookNode = new_notebook(cells=[new_code_cell(cell) for cell in CELLS])
     NotebookClient(notebook, timeout=60, kernel_name="python3", store_widget_state=False).execute()
     return notebook
 
