@@ -29,7 +29,8 @@ PACKAGE: Final = "theus_nb"
 ONLY_FROM: Final[dict[str, tuple[str, ...]]] = {
     # imported module, with everything below it ->
     # the modules that may import it, as patterns without "theus_nb."
-    "IPython": ("notebook.*",),
+    # The widget shows itself under a display id, which only IPython gives.
+    "IPython": ("notebook.*", "timeline.widget"),
     "ipykernel": ("notebook.*",),
     "anywidget": ("timeline.widget",),
     "theus_nb._core": (
@@ -43,6 +44,7 @@ ONLY_FROM: Final[dict[str, tuple[str, ...]]] = {
         "signals",
         "files",
         "proof",
+        "timeline.source",
     ),
     "theus_nb.session": ("notebook.*", "cli", "__init__"),
     "theus_nb.notebook": ("notebook.*", "__init__"),
@@ -69,7 +71,16 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "outputs": ("errors", "contract", "guard"),
     "audit_place": ("errors",),
     "audit_sync": (),
-    "audit": ("_core", "access", "errors", "audit_place", "audit_sync"),
+    "audit_status": (),
+    "audit": (
+        "_core",
+        "access",
+        "errors",
+        "audit_place",
+        "audit_status",
+        "audit_sync",
+        "proof",
+    ),
     "whereabouts": (),
     "watch": ("whereabouts",),
     "notebook_zone": ("errors", "contract"),
@@ -81,7 +92,11 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "log_text": ("logs", "verdict"),
     "export": ("errors", "logs"),
     "prune": ("errors", "logs", "proof"),
-    "timeline.model": ("events", "timeline.*"),
+    "timeline.model": (),
+    "timeline.assets": (),
+    "timeline.source": ("_core", "timeline.model"),
+    "timeline.pump": ("timeline.model", "timeline.source"),
+    "timeline.static": ("timeline.model",),
 }
 
 LAZY: Final[dict[str, tuple[str, ...]]] = {

@@ -16,6 +16,7 @@ from typing import Any, final
 
 from theus_nb._core_audit import AuditLog
 from theus_nb._core_body import Access, Branch, Context
+from theus_nb._core_feed import Feed
 from theus_nb._core_lanes import Lane, WorkQueue
 from theus_nb._core_loops import Bridge, Waiter
 from theus_nb._core_proof import verify_logs
@@ -29,6 +30,7 @@ __all__ = [
     "Context",
     "Definition",
     "Engine",
+    "Feed",
     "Lane",
     "Run",
     "Waiter",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime as dt
 import json
 import logging
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from theus_nb._core import AuditLog
 from theus_nb.access import current
 from theus_nb.audit_place import find_place, read_key
+from theus_nb.audit_status import AuditStatus
 from theus_nb.audit_sync import STEP, SyncGroup
-from theus_nb.errors import AuditError, AuditWriteError, ContractError
+from theus_nb.errors import AuditError, AuditWriteError, ContractError, UnreadableLogError
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from theus_nb.process import Process
+    from theus_nb.verdict import Verdict
+    from theus_nb.watch import LoopBlocked
 
 Entry = dict[str, Any]
 
@@ -33,31 +35,6 @@ _GLANCE: Final = 0.25
 """Seconds that looking at the log waits for entries on their way into it."""
 
 _log: Final = logging.getLogger("theus_nb.audit")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class AuditStatus:
-    """How far a log has come.
-
-    Attributes:
-        directory: Where it lies; None in memory.
-        entries: How many entries there are.
-        written: Number of the last entry that the operating system has: it survives the death of
-            this process. -1 for none.
-        synced: Number of the last entry that the disk has confirmed: it survives the loss of
-            power. -1 for none. In memory neither of the two means anything.
-        dropped: Entries lost because the log could not keep up, or failed.
-        trouble: Why nothing is written any more, or why the log is in memory; None if all is well.
-        keyed: Whether the chain has a key.
-    """
-
-    directory: pathlib.Path | None
-    entries: int
-    written: int
-    synced: int
-    dropped: int
-    trouble: str | None
-    keyed: bool
 
 
 class Audit:
@@ -93,12 +70,11 @@ class Audit:
         _one_of("audit_errors", errors, ("type", "message"))
         _one_of("audit_policy", policy, ("warn", "stop"))
         self.place = find_place(directory, on_disk=on_disk)
-        key = read_key()
-        self._keyed = key is not None
+        self._key = key = read_key()
         opening = {
             "format": 1,
             "session": self.place.session,
-            "keyed": self._keyed,
+            "keyed": key is not None,
             "python": ".".join(map(str, sys.version_info[:3])),
             **({} if notebook is None else {"notebook": notebook}),
         }
@@ -204,8 +180,37 @@ class Audit:
             synced=synced,
             dropped=dropped,
             trouble=trouble,
-            keyed=self._keyed,
+            keyed=self._key is not None,
         )
+
+    def verify(self, *, checkpoint: str | os.PathLike[str] | None = None) -> Verdict:
+        """Prove that nobody has changed this session's log on disk; see `theus_nb.proof.verify`.
+
+        What was recorded so far is synced first. Blocks for about a second per million entries.
+
+        Args:
+            checkpoint: A checkpoint that was kept elsewhere: only with one is it proven that
+                nothing was cut off.
+
+        Raises:
+            UnreadableLogError: The log is in memory.
+            AuditWriteError: The log could not be written.
+
+        Example:
+            >>> theus.audit.verify().ok                        # doctest: +SKIP
+            True
+        """
+        from theus_nb.proof import verify  # noqa: PLC0415 - only its users pay for it
+
+        if self.directory is None or not self.log.position()[0]:
+            where = "in memory" if self.directory is None else "empty so far"
+            msg = (
+                f"this session's audit log is {where}: there is no file to verify. For another "
+                "log: %theus verify PATH, or theus-nb verify PATH"
+            )
+            raise UnreadableLogError(msg)
+        self.wait()
+        return verify(self.directory, checkpoint, self._key)
 
     def tail(self, n: int = 20) -> list[Entry]:
         """Return the newest entries, oldest first.
@@ -330,6 +335,11 @@ class Audit:
             },
             process=process.name,
         )
+
+    def blocked(self, block: LoopBlocked) -> None:
+        """Record that somebody has held up the event loop while a run had to wait."""
+        detail = {"ms": round(block.ms), "where": block.where, "hint": block.hint}
+        self.log.record("loop_blocked", detail, process=block.process)
 
     def close(self, unfinished: list[str], patience: float) -> None:
         """Write the last entry and wait for the disk. Doing it again only waits.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from theus_nb._core import Run
+    from theus_nb.timeline.pump import Pump
+    from theus_nb.timeline.widget import Timeline
 
 
 EXIT_PATIENCE: Final = 1.0
@@ -111,12 +113,14 @@ class Session:
         self.runs = Runs(self._dispatcher.engine)
         lanes = self._dispatcher.lanes
         self.watch = LoopWatch(self._dispatcher.engine, [lanes.pool, lanes.cells])
+        self.watch.on_blocked = self.audit.blocked
         self._closed = False
         publishers[self._dispatcher.engine] = NotebookPublisher(self._dispatcher)
         # Called with every run that `start` submitted; set by the notebook package.
         self.on_start: Callable[[Run], None] | None = None
         # The latest run of each background cell, by the name of its process.
         self.background: dict[str, Run] = {}
+        self._pump: Pump | None = None
         # Weakly, so that a session nobody holds can go before the interpreter does.
         reference = weakref.ref(self)
         self._at_exit = _close_if_alive(reference)
@@ -249,6 +253,36 @@ class Session:
         """When the event loop stood still while runs had to wait, and who held it up."""
         return list(self.watch.blocks)
 
+    def timeline(self, *, height: int = 280) -> Timeline:
+        """Show what runs on the loop, what in workers, and what was recorded, live.
+
+        Each call makes one more view; all of them are fed by one thread, which exists while
+        there are views. Nothing is measured or kept before the first. Needs a notebook.
+
+        Args:
+            height: Height of the lanes in pixels.
+
+        Returns:
+            A widget; as the last value of a cell it shows itself.
+
+        Example:
+            >>> theus.timeline()                               # doctest: +SKIP
+        """
+        from theus_nb.timeline.pump import Pump  # noqa: PLC0415 - only its users pay for it
+        from theus_nb.timeline.source import Source  # noqa: PLC0415 - likewise
+        from theus_nb.timeline.widget import Timeline  # noqa: PLC0415 - likewise
+
+        if self._pump is None:
+            engine, dispatcher = self._dispatcher.engine, self._dispatcher
+            log = self.audit.log
+            self._pump = Pump(Source(engine, self.registry, log, lambda: dispatcher.loop))
+        return Timeline(self._pump, height=height)
+
+    def cell_ended(self) -> None:
+        """Renew what a saved notebook shows of the timeline, if there is one."""
+        if self._pump is not None:
+            self._pump.cell_ended()
+
     # -- the notebook's side ------------------------------------------------------------------
 
     @property
@@ -327,6 +361,8 @@ class Session:
             self._closed = True
             self._dispatcher.close("the session was closed")
             self.watch.close()
+            if self._pump is not None:
+                self._pump.close()
 
     def _end_audit_after_all(self) -> None:
         if not self.runs.unfinished():

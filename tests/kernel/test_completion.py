@@ -46,7 +46,7 @@ def _notebook(kernel: Kernel) -> None:
         ("%%theus_process crunch --lane l", ["loop"]),
         ("%%theus_process cr", ["crunch"]),
         ("%theus st", ["status"]),
-        ("%theus ", ["status", "wait", "cancel", "audit", "accept", "verify", "help"]),
+        ("%theus ", ["status", "wait", "cancel", "audit", "accept", "verify", "timeline", "help"]),
     ],
 )
 def test_completion_in_the_magic_line(kernel: Kernel, typed: str, offered: list[str]) -> None:

@@ -103,6 +103,11 @@ def _verify(session: Session, words: list[str]) -> None:
     display(verdict_bundle(session, " ".join(words) or None), raw=True)
 
 
+def _timeline(session: Session, words: list[str]) -> None:
+    _no_words("timeline", words)
+    display(session.timeline())
+
+
 def _help(_session: Session, words: list[str]) -> None:
     _no_words("help", words)
     print(_help_text())  # noqa: T201
@@ -115,6 +120,7 @@ COMMANDS: Final = {
     "audit": Command(AUDIT_USAGE, "the newest entries of the audit log", _audit),
     "accept": Command("accept PATH", "read a failed path again, with the value it had", _accept),
     "verify": Command("verify [LOG]", "prove that nobody has changed the audit log", _verify),
+    "timeline": Command("timeline", "what runs where, live", _timeline),
     "help": Command("help", "this list", _help),
 }
 

@@ -87,6 +87,7 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
         present.sync_notebook()
 
     _listen(shell, forget_rebound, undo, "post_run_cell")
+    _listen(shell, lambda _result: present.cell_ended(), undo, "post_run_cell")
     route = make_route(shell)
     if route is not None:
         undo.callback(route.close)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from theus_nb.errors import UnreadableLogError
 from theus_nb.proof import verify
 from theus_nb.verdict import terminal_safe
 
@@ -21,17 +20,9 @@ def verdict_bundle(session: Session, path: str | None = None) -> dict[str, str]:
         path: Another log, a segment, or a directory of logs.
 
     Raises:
-        UnreadableLogError: There is no log, or nothing can be said about it.
+        UnreadableLogError: There is no log on disk, or nothing can be said about it.
     """
-    if path is None:
-        path = getattr(getattr(session, "audit", None), "path", None)
-    if path is None:
-        msg = (
-            "this session keeps its audit log in memory: there is no file to verify. "
-            "For another log: %theus verify PATH"
-        )
-        raise UnreadableLogError(msg)
-    verdict = verify(path)
+    verdict = session.audit.verify() if path is None else verify(path)
     text = terminal_safe(verdict.text)
     color = "inherit" if verdict.ok else "#b00020"
     return {

@@ -10,6 +10,7 @@
 //! | [`span`] | the records of runs that the timeline shows |
 //! | [`audit`] | the audit log: chained entries, and the proof that nobody has changed them |
 //! | [`watch`] | when an event loop counts as blocked |
+//! | [`feed`] | what has become of runs since somebody last asked |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
 //!
@@ -26,6 +27,7 @@
 pub mod audit;
 pub mod contract;
 pub mod error;
+pub mod feed;
 pub mod path;
 pub mod place;
 pub mod runtime;

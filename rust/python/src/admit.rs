@@ -159,6 +159,7 @@ pub fn admit_at(
         };
         (admission, aftermath, circle)
     };
+    run.get().feed(parent);
     aftermath.act(engine)?;
     match admission {
         Some(Ok(())) => make_ready(run)?,
@@ -201,6 +202,7 @@ pub fn proceed(run: &Bound<'_, Run>) -> PyResult<()> {
             state.status = Status::Queued;
         }
     }
+    me.feed(None);
     me.tell_watchers(run.py());
     match &me.lane {
         Lane::Worker { queue, .. } => WorkQueue::push(queue.bind(run.py()), run.clone().unbind()),

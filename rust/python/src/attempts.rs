@@ -91,6 +91,7 @@ impl Engine {
             drop(old);
         }
         self.core().spans.push(span);
+        me.feed(above);
         true
     }
 

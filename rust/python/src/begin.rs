@@ -60,6 +60,7 @@ pub fn start(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Given
     if run.get().definition().is_some_and(|d| d.inputs.is_empty()) {
         // Nothing the scheduler would have to know about the start.
         run.get().record_start(Vec::new());
+        run.get().feed(None);
         return Ok(given);
     }
     let number = run.get().number();
@@ -82,6 +83,10 @@ pub fn start(engine: &Bound<'_, Engine>, run: &Bound<'_, Run>) -> PyResult<Given
     };
     let (known, values, versions) =
         started.map_err(|error| refused(py, &error, &run.get().name(py)))?;
+    run.get().feed(None);
+    if me.feed.is_open() {
+        me.feed.reads(number, &versions);
+    }
     run.get().record_start(versions);
     let reads = PyDict::new(py);
     for ((_, path, optional), input) in known.inputs.iter().zip(values) {

@@ -13,6 +13,7 @@ use std::time::Instant;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use theus_core::feed::Feed;
 use theus_core::span::Spans;
 use theus_core::{NumberHasher, Scheduler};
 
@@ -26,7 +27,7 @@ use crate::here::copy_context;
 use crate::queue::WorkQueue;
 use crate::run::{Lane, Run};
 use crate::watch::Watching;
-use crate::{admit, begin, finish, fork, store};
+use crate::{admit, begin, feed, finish, fork, store};
 
 /// A value of the session's state: shared, so that a reader costs one atomic increment and no
 /// interpreter lock.
@@ -69,6 +70,8 @@ pub struct Entry {
 #[pyclass(frozen, weakref, module = "theus_nb._core")]
 pub struct Engine {
     core: Mutex<Core>,
+    /// What the timeline reads.
+    pub feed: Feed,
     /// The Python side: makes exceptions, finds bridges, commits on the loop's thread.
     pub hooks: Py<PyAny>,
     /// Returns the access of the process we are in, or None.
@@ -133,6 +136,7 @@ impl Engine {
                 spans: Spans::new(records),
                 closed: false,
             }),
+            feed: Feed::new(feed::CHANGES),
             hooks,
             current,
             // One clock for both, so that times in the log and in the records are the same.

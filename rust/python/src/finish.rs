@@ -284,6 +284,7 @@ pub fn end(
     if let Some(audit) = &me.audit {
         audit.get().run_ended(&span, run.get(), failure);
     }
+    me.feed.span(&span);
     me.core().spans.push(span);
     if entry.definition.gated {
         // Whoever waits for a slot of this process may go on.

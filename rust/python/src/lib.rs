@@ -14,6 +14,7 @@
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `cpu` | how much of a run its thread computed |
 //! | `queue`, `lane` | worker threads and what they wait on |
+//! | `feed` | what the timeline reads |
 //! | `audit`, `recording` | the log's face to Python; what the engine tells it |
 //! | `detail`, `fingerprint` | plain values in an entry; what is said of any other |
 //! | `verify` | the proof of an audit log |
@@ -38,6 +39,7 @@ mod definition;
 mod detail;
 mod engine;
 mod errors;
+mod feed;
 mod fingerprint;
 mod finish;
 mod fork;
@@ -74,6 +76,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<context::Context>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<definition::Known>()?;
+    module.add_class::<feed::Feed>()?;
     module.add_class::<lane::Lane>()?;
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;

@@ -35,7 +35,7 @@ pub fn put(
             let version = effects.version;
             me.record_put(now, version, print);
             // Recorded like a run, which is what it is to everybody else.
-            core.spans.push(Span {
+            let span = Span {
                 run: version,
                 parent: None,
                 process: Arc::clone(&me.state_label),
@@ -46,7 +46,9 @@ pub fn put(
                 ended: now,
                 cpu: None,
                 waited: None,
-            });
+            };
+            me.feed.span(&span);
+            core.spans.push(span);
             (version, Aftermath::collect(py, &mut core, effects))
         })
     };

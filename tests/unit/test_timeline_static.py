@@ -1,0 +1,140 @@
+"""The timeline without a kernel, and the files of the front end."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from theus_nb.timeline import static
+from theus_nb.timeline.assets import MODULES, STATIC, script, styles
+from theus_nb.timeline.model import Row
+
+EVIL = "<img src=x onerror=alert(1)>\"'&"
+
+
+def row(run: int, name: str = "p", **changes: object) -> Row:
+    made = Row(run, 0, name, "loop", "finished", run * 1_000, run * 1_000, run * 1_000 + 500)
+    for key, value in changes.items():
+        setattr(made, key, value)
+    return made
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+        assert not any(name.startswith("on") for name, _ in attrs)
+
+
+@pytest.mark.parametrize("name", [EVIL, "x" * 10_000, "\u202eevil \u05d0", "a\0b\ud800", ""])
+def test_names_are_text(name: str) -> None:
+    lines = ['{"seq":1,"kind":"note","process":"<img src=x onerror=1>"}', "no json", "[]"]
+    bundle = static.bundle([row(1, name), row(2, name, status="failed")], 10_000, lines)
+    tags = Tags()
+    tags.feed(bundle["text/html"])
+    assert "img" not in tags.found
+    assert len(bundle["text/html"]) < 20_000
+    assert "1 failed" in bundle["text/plain"]
+
+
+def test_the_picture_is_xml_and_says_what_it_shows() -> None:
+    rows = [row(i, EVIL, lane=f"worker {i % 3}", status=s) for i, s in enumerate(static.FILL, 1)]
+    picture = ET.fromstring(static.svg(rows, 20_000))  # noqa: S314 - our own
+    assert picture.get("aria-label") == "Timeline of 7 runs in 3 lanes"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [row(1, submitted=5, started=5, ended=5)],
+        [row(1), row(2, ended=400 * 86_400 * 10**9)],
+        [row(1, started=9_000, ended=10)],
+        [row(i, lane=f"worker {i}") for i in range(500)],
+        [row(i) for i in range(1, 5_000)],
+    ],
+    ids=["none", "no time", "a year", "clock back", "500 workers", "many"],
+)
+def test_any_rows_make_a_picture(rows: list[Row]) -> None:
+    bundle = static.bundle(rows, 1_000_000, None)
+    assert "audit: not available" in bundle["text/html"]
+    assert "nan" not in bundle["text/html"]
+    picture = bundle["text/html"].partition("<svg")[2].partition("</svg>")[0]
+    assert not re.search(r'width="-', picture)
+
+
+def test_the_front_end_is_small_and_fetches_nothing() -> None:
+    assert len(script().encode()) <= 60_000
+    assert not re.search(r"https?://|import\(|\bfetch\(|XMLHttpRequest", script() + styles())
+    assert set(MODULES) == {path.name for path in STATIC.glob("*.js")}
+
+
+def test_no_name_is_declared_twice() -> None:
+    names = re.findall(
+        r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", script(), re.MULTILINE
+    )
+    assert len(names) == len(set(names))
+
+
+def test_modules_come_after_what_they_import() -> None:
+    for at, name in enumerate(MODULES):
+        text = (STATIC / name).read_text(encoding="utf-8")
+        for wanted in re.findall(r'^import .* from "\./([\w.]+)";$', text, re.MULTILINE):
+            assert wanted in MODULES[:at], f"{name} imports {wanted}"
+        assert len(re.findall(r"^import ", text, re.MULTILINE)) == len(
+            re.findall(r'^import \{[^}]*\} from "\./[\w.]+";$', text, re.MULTILINE)
+        )
+
+
+def test_nothing_is_looked_up_in_the_document() -> None:
+    # The root may be a shadow root, in which the document finds nothing.
+    assert not re.search(r"document\.(querySelector|getElement)", script())
+
+
+NODE = shutil.which("node")
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node")
+def test_the_laid_together_module_is_one(tmp_path: Path) -> None:
+    module = tmp_path / "all.mjs"
+    module.write_text(script(), encoding="utf-8")
+    done = subprocess.run(
+        [NODE or "", "--check", module], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node")
+def test_layout_level_of_detail_and_hits() -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [NODE or "", "--test", "tests/js/"], check=False, capture_output=True, text=True, cwd=root
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.timeout(90)
+def test_the_types_of_the_front_end_are_right() -> None:
+    root = Path(__file__).resolve().parents[2]
+    compiler = root / "node_modules" / "typescript" / "bin" / "tsc"
+    if NODE is None or not compiler.exists():
+        missing = "no TypeScript here: npm ci, to check the timeline's front end"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    done = subprocess.run([NODE, compiler], check=False, capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0, done.stdout
+
+
+def test_importing_the_package_does_not_import_the_widget() -> None:
+    code = "import sys, theus_nb; sys.exit('anywidget' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

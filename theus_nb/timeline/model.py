@@ -1,0 +1,204 @@
+"""What the timeline knows of runs: packed columns in, rows and lanes out. No I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+STATUSES: Final = (
+    "waiting",
+    "queued",
+    "running",
+    "finished",
+    "failed",
+    "cancelled",
+    "abandoned",
+)
+"""By the number in the status column."""
+
+WAITING: Final = "waiting"
+"""The lane of runs that no lane has taken yet."""
+
+
+@dataclasses.dataclass(slots=True)
+class Row:
+    """One run, as far as it is known. Times are nanoseconds since the session began; 0: not yet.
+
+    Attributes:
+        run: Its number.
+        parent: Number of the run in whose body it was started; 0 for none.
+        process: Name of its process.
+        lane: ``"loop"``, ``"cell"``, ``"worker 2"``, or ``""``.
+        status: One of `STATUSES`.
+        submitted: When it was submitted.
+        started: When its body started.
+        ended: When it ended.
+    """
+
+    run: int
+    parent: int
+    process: str
+    lane: str
+    status: str
+    submitted: int
+    started: int
+    ended: int
+
+    @property
+    def begin(self) -> int:
+        """Where its bar begins: at its start, or at its submission while it waits."""
+        return self.started or self.submitted
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Packed:
+    """One reading of the feed; see ``Engine.read_feed`` for the columns."""
+
+    cursor: int
+    lost: int
+    rows: int
+    reads: int
+    data: bytes
+    names: Sequence[str]
+
+
+class Table:
+    """The rows of a session, put together from readings in any order.
+
+    Whatever arrives twice or late changes nothing: an end is final, and a newer row replaces an
+    older one.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Row] = {}
+        self.reads: list[tuple[int, int, str]] = []
+        self._names: list[str] = []
+
+    def apply(self, packed: Packed) -> None:
+        """Take a reading over.
+
+        Raises:
+            ValueError: The columns do not have the size that their counts say.
+        """
+        self._names.extend(packed.names)
+        n, m = packed.rows, packed.reads
+        layout = f"<{5 * n + 2 * m}d{2 * n + m}I{n}B"
+        if struct.calcsize(layout) != len(packed.data):
+            msg = f"{n} rows and {m} reads take {struct.calcsize(layout)} bytes"
+            raise ValueError(f"{msg}, not {len(packed.data)}: this reading is damaged")
+        values = struct.unpack(layout, packed.data)
+        run, parent, submitted, started, ended = (values[i * n : (i + 1) * n] for i in range(5))
+        at = 5 * n
+        readers, writers = values[at : at + m], values[at + m : at + 2 * m]
+        at += 2 * m
+        process, lane, paths = values[at : at + n], values[at + n : at + 2 * n], at + 2 * n
+        status = values[paths + m :]
+        for i in range(n):
+            self._put(
+                Row(
+                    int(run[i]),
+                    int(parent[i]),
+                    self._name(process[i]),
+                    self._name(lane[i]),
+                    STATUSES[status[i]] if status[i] < len(STATUSES) else "unknown",
+                    int(submitted[i]),
+                    int(started[i]),
+                    int(ended[i]),
+                )
+            )
+        for i in range(m):
+            self.reads.append((int(readers[i]), int(writers[i]), self._name(values[paths + i])))
+
+    def _name(self, number: int) -> str:
+        return self._names[number] if number < len(self._names) else "?"
+
+    def _put(self, row: Row) -> None:
+        known = self.rows.get(row.run)
+        if known is not None:
+            row.parent = row.parent or known.parent
+            if known.ended and not row.ended:
+                return
+        self.rows[row.run] = row
+
+
+def lane_of(row: Row) -> str:
+    """Return the lane in which a row is drawn."""
+    if row.lane and (row.started or row.ended):
+        return row.lane
+    return WAITING
+
+
+def lane_order(name: str) -> tuple[int, int, str]:
+    """Sort lanes as they are drawn: the loop first, then what waits, cells, workers by number."""
+    first = {"loop": 0, WAITING: 1, "cell": 2}.get(name, 3)
+    _, _, number = name.rpartition(" ")
+    return first, int(number[:9]) if number.isdecimal() else 0, name
+
+
+@dataclasses.dataclass(slots=True)
+class PackedLane:
+    """A lane with its rows laid into as few lines as they need.
+
+    Attributes:
+        name: Of the lane.
+        lines: Rows that do not overlap, line by line.
+        hidden: How many rows found no line; they are counted, not drawn.
+    """
+
+    name: str
+    lines: list[list[Row]]
+    hidden: int
+
+
+def pack_lanes(rows: Iterable[Row], now: int, most_lines: int) -> list[PackedLane]:
+    """Lay rows into lanes and lines, first fit.
+
+    Args:
+        rows: The rows.
+        now: Where rows that have not ended are cut off.
+        most_lines: Lines per lane; what overlaps more than that is counted as hidden.
+    """
+    lanes: dict[str, PackedLane] = {}
+    free: dict[str, list[int]] = {}
+    for row in sorted(rows, key=lambda row: (row.begin, row.run)):
+        name = lane_of(row)
+        lane = lanes.setdefault(name, PackedLane(name, [], 0))
+        ends = free.setdefault(name, [])
+        line = next((i for i, end in enumerate(ends) if end <= row.begin), None)
+        if line is None:
+            if len(ends) >= most_lines:
+                lane.hidden += 1
+                continue
+            line = len(ends)
+            ends.append(0)
+            lane.lines.append([])
+        ends[line] = max(row.ended or now, row.begin)
+        lane.lines[line].append(row)
+    return sorted(lanes.values(), key=lambda lane: lane_order(lane.name))
+
+
+def audit_entry(line: str) -> dict[str, Any] | None:
+    """Parse one line of the log; None where it is not an entry."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("seq"), int) else None
+
+
+__all__ = [
+    "STATUSES",
+    "Packed",
+    "PackedLane",
+    "Row",
+    "Table",
+    "audit_entry",
+    "lane_of",
+    "lane_order",
+    "pack_lanes",
+]

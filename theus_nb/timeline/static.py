@@ -1,0 +1,161 @@
+"""The timeline without a browser's help: a picture, a table, a text. All text is escaped."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Final
+
+from theus_nb.timeline.model import audit_entry, pack_lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from theus_nb.timeline.model import Row
+
+WIDTH: Final = 960
+GUTTER: Final = 110
+LINE: Final = 16
+MOST_LINES: Final = 8
+FEWEST_LETTERS: Final = 3
+MOST_BARS: Final = 2_000
+MOST_ENTRIES: Final = 20
+
+FILL: Final = {
+    "waiting": "#b8bec8",
+    "queued": "#b8bec8",
+    "running": "#3c7fc0",
+    "finished": "#2a659f",
+    "failed": "#c2410c",
+    "cancelled": "#7b8492",
+    "abandoned": "#8a6d00",
+}
+TITLES: Final = {"loop": "Event loop", "waiting": "Waiting", "cell": "Cell thread"}
+MARK: Final = {"failed": "✕", "cancelled": "⊘", "abandoned": "⚠", "running": "▶"}
+"""Besides the colour, which not everybody sees."""
+
+
+def duration(ns: float) -> str:
+    """Return nanoseconds as people write them."""
+    for unit, size in (("d", 86_400e9), ("h", 3_600e9), ("min", 60e9), ("s", 1e9), ("ms", 1e6)):
+        if ns >= size * (2 if unit in {"d", "h", "min"} else 1):
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns / 1e3:.3g} µs"
+
+
+def shown(text: str, most: int = 60) -> str:
+    """Return text cut to a length and escaped for HTML and SVG, control characters made visible."""
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    visible = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut)
+    return html.escape(visible)
+
+
+def svg(rows: Sequence[Row], now: int) -> str:
+    """Draw the newest rows as an SVG, packed like the live view."""
+    rows = rows[-MOST_BARS:]
+    lanes = pack_lanes(rows, now, MOST_LINES)
+    first = min((row.begin for row in rows), default=0)
+    last = max((row.ended or now for row in rows), default=1)
+    scale = (WIDTH - GUTTER - 8) / max(last - first, 1)
+    parts: list[str] = []
+    y = 22
+    for lane in lanes:
+        label = TITLES.get(lane.name) or lane.name.replace("worker ", "Worker ")
+        parts.append(f'<text x="6" y="{y + 12}">{shown(label, 18)}</text>')
+        for line in lane.lines:
+            for row in line:
+                x = GUTTER + (row.begin - first) * scale
+                width = max(((row.ended or now) - row.begin) * scale, 1.0)
+                parts.append(_bar(row, x, y, width, now))
+            y += LINE
+        if lane.hidden:
+            more = f"+{lane.hidden} more at the same time"
+            parts.append(f'<text x="{GUTTER}" y="{y + 11}" class="s">{more}</text>')
+            y += LINE
+        y += 6
+        parts.append(f'<path d="M0 {y - 3}H{WIDTH}" class="g"/>')
+    height = y + 4
+    for part in (0, 0.25, 0.5, 0.75, 1):
+        x = GUTTER + (WIDTH - GUTTER - 8) * part
+        anchor = "end" if part == 1 else "start"
+        text = f"+{duration((last - first) * part)}" if part else "0"
+        parts.append(f'<text x="{x:.0f}" y="13" class="s" text-anchor="{anchor}">{text}</text>')
+    style = (
+        "text{font:12px system-ui,sans-serif;fill:#1f2937}.s{font-size:10px;fill:#4b5563}"
+        ".b{font-size:10px;fill:#fff}.g{stroke:#d7dbe2;fill:none}"
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'style="max-width:{WIDTH}px;width:100%;height:auto" '
+        f'aria-label="Timeline of {len(rows)} runs in {len(lanes)} lanes">'
+        f'<style>{style}</style><rect width="{WIDTH}" height="{height}" fill="#fff"/>'
+        + "".join(parts)
+        + "</svg>"
+    )
+
+
+def _bar(row: Row, x: float, y: float, width: float, now: int) -> str:
+    took = duration((row.ended or now) - row.begin)
+    title = f"{shown(row.process, 200)} r{row.run} · {row.status} · {took}"
+    waiting = row.status in {"waiting", "queued"}
+    top, high = (y + 5, LINE - 10) if waiting else (y + 1, LINE - 2)
+    bar = (
+        f'<g><title>{title}</title><rect x="{x:.1f}" y="{top}" width="{width:.1f}" '
+        f'height="{high}" rx="2" fill="{FILL.get(row.status, "#7b8492")}"/>'
+    )
+    mark = MARK.get(row.status, "")
+    room = int((width - 8) / 6)
+    if not waiting and room >= FEWEST_LETTERS:
+        words = f"{mark} {row.process}" if mark else row.process
+        bar += f'<text x="{x + 4:.1f}" y="{y + 12}" class="b">{shown(words, room)}</text>'
+    return bar + "</g>"
+
+
+def table(rows: Sequence[Row], now: int) -> str:
+    """Return the newest rows as an HTML table, for readers of a screen and of a diff."""
+    body = "".join(
+        f"<tr><td>r{row.run}</td><td>{shown(row.process, 80)}</td><td>{shown(row.lane or '-')}</td>"
+        f"<td>{MARK.get(row.status, '')} {row.status}</td>"
+        f"<td>{duration((row.ended or now) - row.begin)}</td></tr>"
+        for row in rows[-50:]
+    )
+    head = "".join(f"<th>{word}</th>" for word in ("run", "process", "lane", "status", "took"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def entries(lines: Sequence[str] | None) -> str:
+    """Return the newest audit entries as an HTML list."""
+    if lines is None:
+        return "<p>audit: not available</p>"
+    found = [entry for line in lines[-MOST_ENTRIES:] if (entry := audit_entry(line))]
+    items = "".join(
+        f"<li>{entry['seq']} {shown(str(entry.get('kind')))} {shown(str(entry.get('run', '')))} "
+        f"{shown(str(entry.get('process', '')))}</li>"
+        for entry in found
+    )
+    return f"<ol style='list-style:none;padding:0'>{items}</ol>"
+
+
+def text(rows: Sequence[Row], now: int) -> str:
+    """Return one line on all rows and one per row of the newest."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.status] = counts.get(row.status, 0) + 1
+    head = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no runs yet"
+    lines = [f"Timeline: {head}"]
+    for row in rows[-20:]:
+        took = duration((row.ended or now) - row.begin)
+        name = row.process[:24]
+        lines.append(f"  r{row.run:<5} {name:<24} {row.lane or '-':<10} {row.status:<10} {took}")
+    return "\n".join(lines)
+
+
+def page(rows: Sequence[Row], now: int, lines: Sequence[str] | None) -> str:
+    """Return picture, table and entries as one piece of HTML."""
+    more = f"<details><summary>{len(rows)} runs as a table</summary>{table(rows, now)}"
+    style = "font-family:system-ui,sans-serif"
+    return f"<div style='{style}'>{svg(rows, now)}{more}{entries(lines)}</details></div>"
+
+
+def bundle(rows: Sequence[Row], now: int, lines: Sequence[str] | None) -> dict[str, str]:
+    """Return what a notebook shows where it cannot show the live view."""
+    return {"text/html": page(rows, now, lines), "text/plain": text(rows, now)}

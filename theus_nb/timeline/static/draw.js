@@ -1,0 +1,396 @@
+/** Paints lanes, bars, density, arrows and blocked stretches on a canvas. */
+import { AXIS, GUTTER, boxAt } from "./layout.js";
+import { FAILED, RUNNING, STATUS } from "./store.js";
+import { clip, duration, laneTitle, tickStep } from "./format.js";
+
+/** @typedef {import("./layout.js").Box} Box */
+/** @typedef {{from: number, to: number, where: string}} Blocked */
+
+const MARKS = ["", "", "▶", "", "✕", "⊘", "⚠"];
+
+/** Of finished runs, by process: all dark enough for white text. The colours of endings are others. */
+const HUES = ["#2a659f", "#0b7a75", "#6750a4", "#53657d", "#7a5195", "#1d6f8a"];
+const COLOURS = ["", "", "#3c7fc0", "", "#c2410c", "#6b7280", "#8a6d00"];
+
+/** @param {string} name */
+function hue(name) {
+  let hash = 7;
+  for (let i = 0; i < Math.min(name.length, 64); i++) hash = (hash * 31 + name.charCodeAt(i)) | 0;
+  return HUES[Math.abs(hash) % HUES.length];
+}
+
+export class Painter {
+  /**
+   * @param {HTMLCanvasElement} canvas @param {import("./store.js").Store} store
+   * @param {import("./layout.js").Window} window
+   */
+  constructor(canvas, store, window) {
+    this.canvas = canvas;
+    this.store = store;
+    this.window = window;
+    this.ink = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+    this.theme = { text: "#1f2937", faint: "#4b5563", back: "#fff", grid: "#dfe3e8", mark: "#000", loop: "#f3f5f8", alarm: "#a11212" };
+    this.font = "sans-serif";
+    this.height = 280;
+    /** @type {Box[]} */ this.boxes = [];
+    /** @type {Blocked[]} */ this.blocked = [];
+    this.selected = -1;
+    this.pointed = -1;
+    /** @type {[number, number] | null} */ this.range = null;
+    /** @type {Map<string, string>} */ this.hues = new Map();
+    this.frames = 0;
+    this.cost = 0;
+  }
+
+  /** @param {number} width @param {number} height */
+  resize(width, height) {
+    const ratio = globalThis.devicePixelRatio || 1;
+    this.window.width = width;
+    this.height = height;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.ink.setTransform(ratio, 0, 0, ratio, 0, 0);
+  }
+
+  /** @param {number} now */
+  draw(now) {
+    const began = performance.now();
+    const { ink, theme, window, height } = this;
+    ink.fillStyle = theme.back;
+    ink.fillRect(0, 0, window.width, height);
+    this.axis();
+    // From the bottom up: what is pinned covers what is scrolled under it.
+    for (const box of [...this.boxes].reverse()) this.lane(box, now);
+    this.arrows(now);
+    this.selection();
+    this.frames++;
+    this.cost = performance.now() - began;
+  }
+
+  axis() {
+    const { ink, theme, window, height } = this;
+    const step = tickStep(window.scale * 110);
+    ink.font = `11px ${this.font}`;
+    ink.textBaseline = "middle";
+    for (let t = Math.ceil(window.from / step) * step; t < window.to; t += step) {
+      const x = Math.round(window.x(t));
+      if (x < GUTTER) continue;
+      ink.fillStyle = theme.grid;
+      ink.fillRect(x, AXIS - 4, 1, height);
+      ink.fillStyle = theme.faint;
+      if (x < window.width - 40) ink.fillText(t ? duration(t, 6) : "0", x + 4, 10);
+    }
+  }
+
+  /** @param {Box} box @param {number} now */
+  lane(box, now) {
+    if (box.top > this.height || box.top + box.height < AXIS) return;
+    const { ink, theme, window, store } = this;
+    const lane = store.lanes.get(box.name);
+    ink.save();
+    ink.beginPath();
+    const top = box.pinned ? box.top : Math.max(box.top, this.boxes[0].top + this.boxes[0].height + 6);
+    ink.rect(0, top, window.width, box.top + box.height - top);
+    ink.clip();
+    if (box.name === "loop") {
+      ink.fillStyle = theme.loop;
+      ink.fillRect(GUTTER, box.top, window.width, box.height);
+    }
+    if (box.name === "waiting") this.waiting(box, now);
+    if (lane && box.dense) this.density(lane, box);
+    if (lane && !box.dense) lane.lines.forEach((line, i) => this.line(line, box, i, now));
+    if (box.name === "loop") this.bands(box);
+    this.label(box, lane);
+    ink.restore();
+    ink.fillStyle = theme.grid;
+    if (box.pinned || box.line > 8) ink.fillRect(0, box.top + box.height + (box.pinned ? 4 : 1), window.width, box.pinned ? 2 : 1);
+  }
+
+  /** @param {Box} box @param {import("./store.js").Lane | undefined} lane */
+  label(box, lane) {
+    const { ink, theme, window, store } = this;
+    ink.fillStyle = theme.back;
+    ink.fillRect(0, box.top, GUTTER - 4, box.height);
+    if (box.line < 9) return;
+    ink.textBaseline = "middle";
+    ink.font = `${box.pinned ? "600 " : ""}12px ${this.font}`;
+    ink.fillStyle = theme.text;
+    const fold = box.foldable ? (box.dense ? "▸ " : "▾ ") : "";
+    const y = box.top + Math.min(box.line, 18) / 2 + 0.5;
+    ink.fillText(clip(fold + laneTitle(box.name), 17), 8, y);
+    if (!lane || !lane.lines.length || box.name === "waiting") return;
+    ink.font = `11px ${this.font}`;
+    ink.fillStyle = theme.faint;
+    if (lane.lines.length === 1 && !box.pinned) {
+      const busy = store.busy(lane.lines[0], window.to) - store.busy(lane.lines[0], window.from);
+      const share = `${Math.round(Math.min(1, busy / (window.to - window.from)) * 100)} %`;
+      ink.fillText(share, GUTTER - 10 - ink.measureText(share).width, y);
+    } else if (box.height >= 30) {
+      ink.fillText(`${lane.starts.size} runs`, 8, y + 16);
+    }
+  }
+
+  /** Runs in one line: bars, and shades where they are narrower than a pixel. */
+  line(/** @type {import("./store.js").Line} */ line, /** @type {Box} */ box, /** @type {number} */ at, /** @type {number} */ now) {
+    const { window, store, ink } = this;
+    const y = box.top + at * box.line + 1;
+    const high = Math.max(2, box.line - (box.line > 8 ? 2 : 1));
+    const ids = line.ids.data;
+    const { scale } = window;
+    let i = store.after(line, window.from);
+    while (i < line.ids.size) {
+      const id = ids[i];
+      const begin = store.begin(id);
+      if (begin > window.to) break;
+      const end = store.end(id, now);
+      const x = window.x(begin);
+      const width = (end - begin) / scale;
+      if (width >= 1.5) {
+        this.bar(id, x, y, width, high, now);
+        i++;
+        continue;
+      }
+      // Everything that begins within these pixels is one shade, as dark as the time it takes.
+      const left = Math.floor(x);
+      const until = window.time(left + 2);
+      let next = store.after(line, until, i);
+      if (next === i) next++;
+      const share = (store.busy(line, until) - store.busy(line, window.time(left))) / (2 * scale);
+      ink.globalAlpha = 0.35 + 0.65 * Math.min(1, Math.max(0, share));
+      ink.fillStyle = HUES[0];
+      ink.fillRect(Math.max(left, GUTTER), y, 2, high);
+      ink.globalAlpha = 1;
+      i = next;
+    }
+  }
+
+  /** @param {number} id @param {number} x @param {number} y @param {number} width @param {number} high @param {number} now */
+  bar(id, x, y, width, high, now) {
+    const { ink, store, theme, window } = this;
+    const left = Math.max(x, GUTTER);
+    const right = Math.min(x + width, window.width + 2);
+    if (right <= left) return;
+    const status = store.status.data[id];
+    const name = store.name(id);
+    let colour = COLOURS[status] || this.hues.get(name);
+    if (!colour) this.hues.set(name, (colour = hue(name)));
+    const wide = Math.max(1, right - left - (right - left > 3 ? 1 : 0));
+    ink.fillStyle = colour;
+    ink.fillRect(left, y, wide, high);
+    if (status >= FAILED && wide > 4) this.hatch(left, y, wide, high, status);
+    if (status === RUNNING && !store.ended.data[id]) {
+      ink.fillStyle = theme.text;
+      ink.fillRect(right - 2, y, 2, high);
+    }
+    if (high >= 10 && wide > 26) {
+      ink.save();
+      ink.beginPath();
+      ink.rect(left, y, wide - 3, high);
+      ink.clip();
+      ink.font = `${high < 13 ? 10 : 11}px ${this.font}`;
+      ink.textBaseline = "middle";
+      ink.fillStyle = "#fff";
+      const mark = MARKS[status] ? `${MARKS[status]} ` : "";
+      const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
+      ink.fillText(clip(mark + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5);
+      ink.restore();
+    }
+    if (id === this.selected || id === this.pointed) {
+      ink.strokeStyle = theme.mark;
+      ink.lineWidth = id === this.selected ? 2 : 1;
+      ink.strokeRect(left + 0.5, y + 0.5, Math.max(2, wide - 1), high - 1);
+    }
+  }
+
+  /** Lines across a bar, so that an end shows without its colour. */
+  hatch(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ width, /** @type {number} */ high, /** @type {number} */ kind) {
+    const { ink } = this;
+    ink.save();
+    ink.beginPath();
+    ink.rect(x, y, width, high);
+    ink.clip();
+    ink.strokeStyle = "rgba(255,255,255,.28)";
+    ink.lineWidth = 2;
+    ink.beginPath();
+    const lean = kind === FAILED ? high : -high;
+    for (let at = x - high; at < x + width + high; at += 9) {
+      ink.moveTo(at, y + high);
+      ink.lineTo(at + lean, y);
+    }
+    ink.stroke();
+    ink.restore();
+  }
+
+  /** Many runs at the same time: how many, pixel by pixel. */
+  density(/** @type {import("./store.js").Lane} */ lane, /** @type {Box} */ box) {
+    const { ink, window, theme } = this;
+    const counts = [];
+    let most = 1;
+    for (let x = GUTTER; x < window.width; x += 2) {
+      const count = lane.count(window.time(x), window.time(x + 2));
+      counts.push(count);
+      most = Math.max(most, count);
+    }
+    ink.fillStyle = HUES[0];
+    counts.forEach((count, i) => {
+      const high = Math.ceil((count / most) * (box.height - 4));
+      ink.fillRect(GUTTER + 2 * i, box.top + box.height - high, 2, high);
+    });
+    ink.fillStyle = COLOURS[FAILED];
+    for (let x = GUTTER; x < window.width; x += 3) {
+      const { failures } = lane;
+      if (failures.below(window.time(x + 3)) > failures.below(window.time(x))) {
+        ink.fillRect(x, box.top, 3, box.height);
+      }
+    }
+    ink.font = `11px ${this.font}`;
+    const words = `up to ${most} at once`;
+    ink.fillStyle = theme.back;
+    ink.fillRect(GUTTER + 2, box.top + 1, ink.measureText(words).width + 8, 15);
+    ink.fillStyle = theme.faint;
+    ink.textBaseline = "middle";
+    ink.fillText(words, GUTTER + 6, box.top + 9);
+  }
+
+  /** Runs that have not begun: thin, from their submission to now. */
+  waiting(/** @type {Box} */ box, /** @type {number} */ now) {
+    const { ink, store, window, theme } = this;
+    const lines = Math.max(1, Math.floor(box.height / 6));
+    let at = 0;
+    for (const id of store.waiting) {
+      if (at >= lines) break;
+      const x = Math.max(window.x(store.submitted.data[id]), GUTTER);
+      const right = Math.min(window.x(now), window.width);
+      if (right < GUTTER || x > window.width) continue;
+      ink.fillStyle = id === this.selected ? theme.mark : theme.faint;
+      ink.globalAlpha = 0.75;
+      ink.fillRect(x, box.top + 2 + at * 6, Math.max(2, right - x), 3);
+      ink.globalAlpha = 1;
+      at++;
+    }
+    if (!store.waiting.size) return;
+    ink.font = `11px ${this.font}`;
+    ink.textBaseline = "middle";
+    const [first] = store.waiting;
+    const words = store.waiting.size > 1
+      ? `${store.waiting.size} runs wait` : `${clip(store.name(first), 30)} waits`;
+    const wide = ink.measureText(words).width + 8;
+    const x = Math.max(GUTTER + 4, Math.min(window.x(now) - wide, window.width - wide - 4));
+    ink.fillStyle = theme.back;
+    ink.fillRect(x, box.top + 2, wide, 14);
+    ink.fillStyle = theme.text;
+    ink.fillText(words, x + 4, box.top + 9.5);
+  }
+
+  /** Where something held up the loop, and what. */
+  bands(/** @type {Box} */ box) {
+    const { ink, window } = this;
+    for (const { from, to, where } of this.blocked) {
+      const x = Math.max(window.x(from), GUTTER);
+      const right = Math.min(window.x(to), window.width);
+      if (right <= GUTTER || x >= window.width) continue;
+      const wide = Math.max(2, right - x);
+      ink.fillStyle = "rgba(200,30,30,.22)";
+      ink.fillRect(x, box.top, wide, box.height);
+      ink.fillStyle = "#c81e1e";
+      ink.fillRect(x, box.top, wide, 3);
+      ink.fillRect(x, box.top + box.height - 3, wide, 3);
+      if (wide < 60) continue;
+      ink.font = `600 11px ${this.font}`;
+      ink.textBaseline = "middle";
+      const words = clip(`loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`, Math.floor(wide / 6));
+      ink.fillStyle = this.theme.back;
+      ink.fillRect(x + 3, box.top + box.height - 18, ink.measureText(words).width + 6, 14);
+      ink.fillStyle = this.theme.alarm;
+      ink.fillText(words, x + 6, box.top + box.height - 10.5);
+    }
+  }
+
+  /** The point of a run's bar on the canvas, or null where it has none. @param {number} id @param {number} time */
+  point(id, time) {
+    const lane = this.store.laneOf[id];
+    const box = lane && this.boxes.find((one) => one.name === lane.name);
+    if (!box) return null;
+    const line = this.store.line.data[id];
+    const y = box.dense ? box.top + box.height / 2 : box.top + (line + 0.5) * box.line;
+    return { x: this.window.x(time), y };
+  }
+
+  /** From writers to readers: all of them while they are few, else those of the selected run. */
+  arrows(/** @type {number} */ now) {
+    const { store, window } = this;
+    const wanted = [this.selected, this.pointed].filter((id) => id >= 0).map((id) => store.run.data[id]);
+    const few = store.reads.length <= 40;
+    let drawn = 0;
+    for (let i = store.reads.length - 1; i >= 0 && drawn < 300; i--) {
+      const { reader, writer } = store.reads[i];
+      const ours = wanted.includes(reader) || wanted.includes(writer);
+      if (!few && !ours) {
+        if (!wanted.length) break;
+        continue;
+      }
+      const from = store.byRun.get(writer);
+      const to = store.byRun.get(reader);
+      if (from === undefined || to === undefined) continue;
+      const a = this.point(from, store.end(from, now));
+      const b = this.point(to, store.begin(to));
+      if (!a || !b || b.x < GUTTER || a.x > window.width) continue;
+      this.arrow(a, b, ours);
+      drawn++;
+    }
+  }
+
+  /** @param {{x: number, y: number}} a @param {{x: number, y: number}} b @param {boolean} strong */
+  arrow(a, b, strong) {
+    const { ink, theme } = this;
+    ink.save();
+    ink.beginPath();
+    ink.rect(GUTTER, AXIS, this.window.width, this.height);
+    ink.clip();
+    ink.strokeStyle = ink.fillStyle = strong ? theme.mark : theme.faint;
+    ink.globalAlpha = strong ? 1 : 0.8;
+    ink.lineWidth = strong ? 2 : 1.25;
+    const bend = Math.max(14, Math.abs(b.x - a.x) / 2);
+    ink.beginPath();
+    ink.moveTo(a.x, a.y);
+    ink.bezierCurveTo(a.x + bend, a.y, b.x - bend, b.y, b.x - 5, b.y);
+    ink.stroke();
+    ink.beginPath();
+    ink.moveTo(b.x, b.y);
+    ink.lineTo(b.x - 7, b.y - 4);
+    ink.lineTo(b.x - 7, b.y + 4);
+    ink.fill();
+    ink.restore();
+  }
+
+  selection() {
+    if (!this.range) return;
+    const [a, b] = this.range.map((time) => this.window.x(time)).sort((p, q) => p - q);
+    this.ink.fillStyle = "rgba(60,127,192,.18)";
+    this.ink.fillRect(Math.max(a, GUTTER), AXIS, b - Math.max(a, GUTTER), this.height);
+  }
+
+  /** The run under a point, or -1. @param {number} x @param {number} y */
+  hit(x, y) {
+    const found = boxAt(this.boxes, y);
+    if (!found || x < GUTTER || found.line < 0) return -1;
+    const { store, window } = this;
+    if (found.box.name === "waiting" && store.waiting.size) {
+      const at = Math.floor((y - found.box.top - 2) / 6);
+      return [...store.waiting][Math.max(0, Math.min(at, store.waiting.size - 1))] ?? -1;
+    }
+    const line = store.lanes.get(found.box.name)?.lines[found.line];
+    if (!line) return -1;
+    const slack = 2 * window.scale;
+    const time = window.time(x);
+    const at = store.after(line, time - slack);
+    if (at >= line.ids.size) return -1;
+    const id = line.ids.data[at];
+    return store.begin(id) <= time + slack ? id : -1;
+  }
+}
+
+/** @param {number} status */
+export function statusWords(status) {
+  return `${MARKS[status]} ${STATUS[status]}`.trim();
+}

@@ -1,0 +1,43 @@
+/** Numbers and names as people read them. */
+
+/** @type {[number, string][]} */
+const UNITS = [[86400e9, "d"], [3600e9, "h"], [60e9, "min"], [1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
+
+/** @param {number} ns @param {number} [digits] */
+export function duration(ns, digits = 3) {
+  const size = Math.abs(ns);
+  for (const [unit, name] of UNITS) {
+    if (size >= unit * (unit >= 60e9 ? 2 : 1)) {
+      return `${Number((ns / unit).toPrecision(digits))} ${name}`;
+    }
+  }
+  return `${Math.round(ns)} ns`;
+}
+
+/**
+ * Cut to a length. Characters that would turn the direction of the text around it are isolated.
+ * @param {string} text @param {number} most
+ */
+export function clip(text, most) {
+  const chars = text.length > most ? text.slice(0, Math.max(1, most - 1)) + "…" : text;
+  return /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069]/.test(chars)
+    ? `\u2068${chars.replace(/[\u202a-\u202e\u2066-\u2069]/g, "")}\u2069`
+    : chars;
+}
+
+/** @param {string} lane */
+export function laneTitle(lane) {
+  const known = /** @type {Record<string, string>} */ ({
+    loop: "Event loop", waiting: "Waiting", state: "State", cell: "Cell thread",
+  });
+  return known[lane] ?? lane.replace(/^worker /, "Worker ");
+}
+
+/** Distances of round numbers: the smallest of 1, 2, 5 × 10ⁿ ns (or of minutes, hours, days). @param {number} ns */
+export function tickStep(ns) {
+  for (const unit of [60e9, 300e9, 900e9, 3600e9, 4 * 3600e9, 86400e9]) {
+    if (ns > 30e9 && ns <= unit) return unit;
+  }
+  const power = 10 ** Math.floor(Math.log10(Math.max(ns, 1)));
+  return [1, 2, 5, 10].map((k) => k * power).find((step) => step >= ns) ?? power * 10;
+}

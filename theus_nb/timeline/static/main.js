@@ -1,0 +1,181 @@
+/** What anywidget calls: one state per widget, however many views show it. */
+import { AuditTable } from "./audit.js";
+import { Order, decode } from "./wire.js";
+import { STATUS, Store } from "./store.js";
+import { View } from "./view.js";
+
+const SILENCE = 8_000;
+
+/** A widget's runs and entries, kept while its views come and go. */
+export class State {
+  /** @param {any} model */
+  constructor(model) {
+    this.model = model;
+    this.store = new Store();
+    this.order = new Order();
+    this.page = Math.random().toString(36).slice(2);
+    /** @type {Set<View>} */ this.views = new Set();
+    /** @type {string[]} */ this.lines = [];
+    /** @type {import("./draw.js").Blocked[]} */ this.blocked = [];
+    /** @type {[number, number, number] | null} */ this.position = null;
+    /** @type {Map<string, (answer: any) => void>} */ this.questions = new Map();
+    this.asked = 0;
+    this.clock = { kernel: 0, page: 0 };
+    this.heard = 0;
+    /** @type {number | null} */ this.lag = null;
+    this.notice = "";
+    this.cost = 0;
+    this.interval = 0.05;
+    model.on("msg:custom", (/** @type {any} */ message, /** @type {any[]} */ buffers) => this.hear(message, buffers));
+    this.recall(model.get("saved"));
+  }
+
+  /** Draw what was saved with the notebook; a kernel that answers replaces it. @param {any} saved */
+  recall(saved) {
+    if (!saved?.rows?.length) return;
+    /** @type {Map<string, number>} */ const numbers = new Map();
+    const number = (/** @type {string} */ name) => {
+      if (!numbers.has(name)) {
+        numbers.set(name, this.store.names.length);
+        this.store.names.push(name);
+      }
+      return numbers.get(name) ?? 0;
+    };
+    const column = (/** @type {number} */ at) => Float64Array.from(saved.rows, (/** @type {any[]} */ row) => row[at]);
+    const named = (/** @type {number} */ at) => Uint32Array.from(saved.rows, (/** @type {any[]} */ row) => number(String(row[at])));
+    this.store.apply({
+      run: column(0), parent: column(1), submitted: column(5), started: column(6), ended: column(7),
+      process: named(2), lane: named(3), path: new Uint32Array(), reader: new Float64Array(), writer: new Float64Array(),
+      status: Uint8Array.from(saved.rows, (/** @type {any[]} */ row) => Math.max(0, STATUS.indexOf(row[4]))),
+    });
+    this.clock.kernel = saved.now;
+    this.lines = saved.lines ?? [];
+    this.recalled = true;
+  }
+
+  now() {
+    const { kernel, page } = this.clock;
+    return page && this.alive() ? kernel + (performance.now() - page) * 1e6 : kernel;
+  }
+
+  alive() {
+    return this.heard > 0 && performance.now() - this.heard < SILENCE;
+  }
+
+  sync() {
+    this.order = new Order();
+    this.send({ op: "sync", page: this.page });
+  }
+
+  /** @param {Record<string, unknown>} message */
+  send(message) {
+    try {
+      this.model.send(message);
+    } catch {
+      this.notice = "There is no kernel to talk to.";
+    }
+  }
+
+  /** Ask the kernel; null if it does not answer in time. @param {Record<string, unknown>} message @param {number} patience ms @returns {Promise<any>} */
+  ask(message, patience) {
+    const id = `${this.page}-${++this.asked}`;
+    return new Promise((resolve) => {
+      this.questions.set(id, resolve);
+      setTimeout(() => this.questions.delete(id) && resolve(null), patience);
+      this.send({ ...message, id });
+    });
+  }
+
+  /** @param {any} message @param {any[]} buffers */
+  hear(message, buffers) {
+    this.heard = performance.now();
+    if (message.op === "answer") {
+      this.questions.get(message.to)?.(message);
+      this.questions.delete(message.to);
+    } else if (message.op === "frame") {
+      this.frame(message, buffers);
+    }
+  }
+
+  /** @param {import("./wire.js").Frame} frame @param {any[]} buffers */
+  frame(frame, buffers) {
+    if (this.recalled && frame.first_name === 0) {
+      this.recalled = false;
+      this.store = new Store();
+      this.lines = [];
+      for (const view of this.views) view.restart();
+    }
+    const began = performance.now();
+    const verdict = this.order.judge(frame.frame);
+    if (verdict === "old") return;
+    if (verdict === "gap") this.sync();
+    try {
+      frame.names.forEach((name, i) => (this.store.names[frame.first_name + i] = name));
+      this.store.apply(decode(frame, buffers[0]));
+    } catch (error) {
+      this.notice = `A frame could not be read (${error}); asking for it again.`;
+      this.sync();
+      return;
+    }
+    this.store.lost += frame.lost;
+    this.clock = { kernel: frame.now, page: performance.now() };
+    this.lag = frame.lag;
+    this.late(frame);
+    this.position = frame.audit;
+    this.lines.push(...frame.lines);
+    if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
+    for (const view of this.views) view.changed(frame.lines);
+    this.pace(performance.now() - began);
+  }
+
+  /** Remember where the loop was late; the log may tell the culprit afterwards. @param {import("./wire.js").Frame} frame */
+  late(frame) {
+    const late = (frame.lag ?? 0) * 1e9;
+    if (late < 250e6) return;
+    const from = frame.now - late;
+    const last = this.blocked[this.blocked.length - 1];
+    if (last && from <= last.to) last.to = frame.now;
+    else this.blocked.push({ from, to: frame.now, where: "" });
+    if (this.blocked.length > 500) this.blocked.shift();
+  }
+
+  /** Ask for fewer frames while they cost too much or nobody looks. @param {number} cost ms */
+  pace(cost) {
+    const drawn = Math.max(0, ...[...this.views].map((view) => view.painter.cost));
+    this.cost = 0.8 * this.cost + 0.2 * (cost + drawn);
+    const wanted = document.hidden ? 1 : this.cost > 30 ? 0.25 : 0.05;
+    if (wanted === this.interval) return;
+    this.interval = wanted;
+    this.send({ op: "pace", interval: wanted });
+  }
+}
+
+/** @type {WeakMap<object, State>} */
+const states = new WeakMap();
+
+/** @param {any} model */
+function stateOf(model) {
+  let state = states.get(model);
+  if (!state) states.set(model, (state = new State(model)));
+  return state;
+}
+
+export default {
+  /** @param {{model: any, el: HTMLElement}} context */
+  render({ model, el }) {
+    const state = stateOf(model);
+    // A renewed output makes a new view of the same widget: it gets the one that stood there,
+    // with its zoom, its filters and its selection.
+    const left = [...state.views].find((view) => view.shown && !view.root.isConnected);
+    const view = left ?? new View(el, state, AuditTable);
+    view.show(el);
+    state.views.add(view);
+    if (!left) state.sync();
+    return () => setTimeout(() => {
+      if (view.owner !== el) return;
+      view.remove();
+      state.views.delete(view);
+      if (!state.views.size) state.send({ op: "idle", page: state.page });
+    }, 1000);
+  },
+};

@@ -1,0 +1,70 @@
+/** Other ways to the same runs: from one to the next by keys, as a table, as a file. */
+import { STATUS } from "./store.js";
+import { clip, duration, laneTitle } from "./format.js";
+import { element } from "./details.js";
+import { statusWords } from "./draw.js";
+
+/** @typedef {import("./store.js").Store} Store */
+
+/**
+ * The next run in a direction, or -1.
+ * @param {Store} store @param {{name: string}[]} boxes lanes as they are drawn
+ * @param {number} selected @param {number} step @param {boolean} across to another lane
+ */
+export function neighbour(store, boxes, selected, step, across) {
+  const lanes = boxes.map((box) => store.lanes.get(box.name)).filter((lane) => lane?.lines.length);
+  const current = store.laneOf[selected];
+  if (!current) {
+    const line = lanes[0]?.lines[0];
+    return line ? line.ids.data[line.ids.size - 1] : -1;
+  }
+  const at = lanes.indexOf(current) + (across ? step : 0);
+  const lane = lanes[Math.max(0, Math.min(lanes.length - 1, at))] ?? current;
+  const ids = lane.lines.flatMap((line) => [...line.ids.data.subarray(0, line.ids.size)]);
+  ids.sort((a, b) => store.begin(a) - store.begin(b) || a - b);
+  const time = store.begin(selected);
+  const later = ids.findIndex((id) => store.begin(id) >= time);
+  const next = across ? (later < 0 ? ids.length - 1 : later) : ids.indexOf(selected) + step;
+  return ids[Math.max(0, Math.min(ids.length - 1, next))] ?? -1;
+}
+
+/** The newest runs for those who do not see the canvas. @param {Store} store @param {number} now */
+export function runsTable(store, now) {
+  const table = document.createElement("table");
+  table.createCaption().textContent = "The newest 200 runs";
+  const head = table.createTHead().insertRow();
+  for (const word of ["run", "process", "lane", "status", "took"]) head.append(element("th", word));
+  const body = table.createTBody();
+  for (let id = store.size - 1; id >= Math.max(0, store.size - 200); id--) {
+    const row = body.insertRow();
+    const took = duration(store.end(id, now) - store.begin(id));
+    const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
+    const words = [`r${store.run.data[id]}`, clip(store.name(id), 120), lane, statusWords(store.status.data[id]), took];
+    for (const word of words) row.insertCell().textContent = word;
+  }
+  return table;
+}
+
+/** As Perfetto and chrome://tracing read it. @param {Store} store @param {number} now */
+export function perfetto(store, now) {
+  const traceEvents = [];
+  for (let id = 0; id < store.size; id++) {
+    const begin = store.begin(id);
+    traceEvents.push({
+      ph: "X", pid: 1, tid: store.laneOf[id]?.name ?? "waiting", name: store.name(id), ts: begin / 1e3,
+      dur: (store.end(id, now) - begin) / 1e3,
+      args: { run: `r${store.run.data[id]}`, status: STATUS[store.status.data[id]] },
+    });
+  }
+  return JSON.stringify({ traceEvents });
+}
+
+/** @param {string} what @param {Store} store @param {number} now @param {HTMLCanvasElement} canvas */
+export function save(what, store, now, canvas) {
+  const link = document.createElement("a");
+  link.download = what === "png" ? "timeline.png" : "timeline.json";
+  link.href = what === "png"
+    ? canvas.toDataURL("image/png")
+    : URL.createObjectURL(new Blob([perfetto(store, now)], { type: "application/json" }));
+  link.click();
+}

@@ -1,0 +1,313 @@
+/** One view: the toolbar, the canvas, what pointer and keys do. */
+import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
+import { Painter, statusWords } from "./draw.js";
+import { clip, duration, laneTitle } from "./format.js";
+import { Input } from "./input.js";
+import { neighbour, runsTable } from "./other.js";
+import { showDetails } from "./details.js";
+import { STATUS, compareLanes } from "./store.js";
+
+const TEMPLATE = `
+<div class="tn-bar" role="toolbar" aria-label="Timeline">
+  <button data-do="fit" title="Everything in view (0)">Fit</button>
+  <button data-do="follow" aria-pressed="true" title="Keep the newest in view (f)">Follow</button>
+  <button data-do="in" aria-label="Zoom in" title="Zoom in (w)">+</button>
+  <button data-do="out" aria-label="Zoom out" title="Zoom out (s)">−</button>
+  <input type="search" data-do="search" aria-label="Search runs" placeholder="search runs">
+  <button data-do="cancel" disabled>Cancel run</button>
+  <button data-do="cancelall" disabled>Cancel all</button>
+  <button data-do="table" aria-pressed="false">Table</button>
+  <select data-do="export" aria-label="Export"><option value="">Export…</option><option value="perfetto">Perfetto JSON</option><option value="png">PNG</option></select>
+  <button data-do="full" title="Full screen">Full</button>
+  <span class="tn-space-between"></span><span class="tn-chip" data-part="counts"></span>
+</div>
+<canvas class="tn-canvas" tabindex="0" role="application" aria-roledescription="timeline" data-lm-suppress-shortcuts="true"
+ aria-label="Timeline of runs. Left and right arrow: earlier and later run. Up and down: other lane. W and S zoom, A and D move, 0 shows everything, F follows, C cancels the selected run."></canvas>
+<canvas class="tn-map" role="img" aria-label="All of the time; the part in view is marked"></canvas>
+<div class="tn-tip"></div><div class="tn-notice" role="status"></div>
+<div class="tn-table" hidden tabindex="0" role="region" aria-label="Runs as a table"></div>
+<div class="tn-lower"><section class="tn-audit" aria-label="Audit entries"></section><section class="tn-details" tabindex="0" aria-label="Selected run"></section></div>
+<div class="tn-hidden" aria-live="polite"></div>`;
+
+export class View {
+  /**
+   * @param {HTMLElement} el @param {import("./main.js").State} state
+   * @param {typeof import("./audit.js").AuditTable} Table
+   */
+  constructor(el, state, Table) {
+    this.state = state;
+    this.root = document.createElement("div");
+    this.root.className = "theus-timeline";
+    this.root.innerHTML = TEMPLATE;
+    this.shown = false;
+    this.owner = el;
+    this.show(el);
+    this.canvas = /** @type {HTMLCanvasElement} */ (this.part(".tn-canvas"));
+    this.map = /** @type {HTMLCanvasElement} */ (this.part(".tn-map"));
+    this.window = new Window();
+    this.painter = new Painter(this.canvas, state.store, this.window);
+    /** @type {import("./draw.js").Blocked[]} */ this.told = [];
+    this.follow = true;
+    this.scroll = 0;
+    /** @type {Set<string>} */ this.opened = new Set();
+    this.frame = 0;
+    /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
+    this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry));
+    new Input(this);
+    this.watchSize = new ResizeObserver(() => this.resize());
+    this.watchSize.observe(this.root);
+    this.watchTheme = new MutationObserver(() => this.theme());
+    this.watchTheme.observe(this.root.ownerDocument.body, { attributes: true });
+    this.beat = setInterval(() => this.tick(), 250);
+    this.restart();
+    this.theme();
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  part(selector) {
+    return /** @type {HTMLElement} */ (this.root.querySelector(selector));
+  }
+
+  get store() {
+    return this.state.store;
+  }
+
+  restart() {
+    this.painter.store = this.store;
+    this.told = [];
+    this.audit.entries = [];
+    this.changed(this.state.lines);
+    showDetails(this.part(".tn-details"), this.store, -1, 0, null);
+  }
+
+  /** Stand in an element; an output that is renewed gets the same view again. @param {HTMLElement} el */
+  show(el) {
+    this.owner = el;
+    el.replaceChildren(this.root);
+  }
+
+  remove() {
+    this.watchSize.disconnect();
+    this.watchTheme.disconnect();
+    clearInterval(this.beat);
+    cancelAnimationFrame(this.frame);
+  }
+
+  theme() {
+    if (!this.root.isConnected) return;
+    const style = getComputedStyle(this.root);
+    const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    const back = style.backgroundColor;
+    const [r, g, b] = (back.match(/[\d.]+/g) ?? ["255", "255", "255"]).map(Number);
+    const dark = 0.3 * r + 0.6 * g + 0.1 * b < 110;
+    this.root.toggleAttribute("data-dark", dark);
+    this.painter.theme = {
+      text: style.color, back, faint: value("--tn-faint"), grid: value("--tn-grid"),
+      mark: dark ? "#fff" : "#111", loop: value("--tn-soft"), alarm: dark ? "#ff9a8f" : "#a11212",
+    };
+    this.painter.font = style.fontFamily || "sans-serif";
+    this.ask();
+  }
+
+  resize() {
+    const width = this.root.clientWidth;
+    if (!width) return;
+    if (!this.shown) this.theme();
+    this.shown = true;
+    const height = this.root.ownerDocument.fullscreenElement === this.root
+      ? Math.max(240, globalThis.innerHeight - 300) : this.state.model.get("height") || 280;
+    this.canvas.style.height = `${height}px`;
+    this.painter.resize(width, height);
+    this.map.width = width;
+    this.map.height = 30;
+    this.audit.paint();
+    this.ask();
+  }
+
+  /** @param {string[]} lines */
+  changed(lines) {
+    for (const entry of this.audit.add(lines)) {
+      if (entry.kind !== "loop_blocked") continue;
+      const long = Number(entry.detail?.ms ?? 0) * 1e6;
+      const from = entry.mono - long;
+      this.told.push({ from, to: entry.mono, where: String(entry.detail?.where ?? "") });
+      this.state.blocked = this.state.blocked.filter((one) => one.to < from || one.from > entry.mono);
+    }
+    this.audit.state(this.state.position);
+    this.ask();
+  }
+
+  /** Once in a while: what changes without a frame. */
+  tick() {
+    const { state, store } = this;
+    const gone = state.heard > 0 && !state.alive();
+    this.root.classList.toggle("tn-gone", gone || Boolean(state.recalled));
+    let notice = state.notice;
+    if (gone) notice = "No news from the kernel: it is busy, restarted or gone. This is the last that was heard.";
+    else if (state.recalled) notice = "No kernel: this is what was saved with the notebook.";
+    else if (store.lost) notice = `${store.lost} changes came faster than they could be shown; the log has all of them.`;
+    const part = this.part(".tn-notice");
+    if (part.textContent !== notice) part.textContent = notice;
+    if (this.mapped.key && !this.mapped.key.startsWith(`${store.size} ${store.open.size} `)) this.ask();
+    if (this.follow && (store.open.size || (state.lag ?? 0) > 0.1)) this.ask();
+  }
+
+  ask() {
+    this.frame ||= requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    this.frame = 0;
+    const { store, painter, window, state } = this;
+    const now = Math.max(state.now(), store.last);
+    const busy = store.open.size > 0;
+    if (this.follow && store.size) window.show(store.first, busy ? now : store.last);
+    const sizes = [...store.lanes.values()].map((lane) => ({ name: lane.name, lines: lane.lines.length }));
+    if (store.waiting.size && !store.lanes.has("waiting")) sizes.push({ name: "waiting", lines: 1 });
+    sizes.sort((a, b) => compareLanes(a.name, b.name));
+    const { boxes, most } = layout(sizes, painter.height, this.opened, this.scroll);
+    this.scroll = Math.min(this.scroll, most);
+    painter.boxes = boxes;
+    painter.blocked = [...state.blocked, ...this.told];
+    painter.draw(now);
+    this.minimap(busy ? now : store.last);
+    this.words();
+    this.canvas.dataset.spans = String(store.size);
+    this.canvas.dataset.frames = String(painter.frames);
+    this.canvas.dataset.cost = painter.cost.toFixed(2);
+    this.canvas.dataset.lanes = boxes.map((box) => box.name).join(",");
+  }
+
+  words() {
+    const { store, painter } = this;
+    const parts = STATUS.map((word, i) => (store.counts[i] ? `${store.counts[i]} ${word}` : "")).filter(Boolean);
+    let words = parts.join(" · ") || "nothing has run yet";
+    if (painter.range) words = this.totals();
+    this.part("[data-part=counts]").textContent = words;
+    const open = painter.selected >= 0 && !store.ended.data[painter.selected];
+    /** @type {HTMLButtonElement} */ (this.part("[data-do=cancel]")).disabled = !open;
+    /** @type {HTMLButtonElement} */ (this.part("[data-do=cancelall]")).disabled = !store.open.size;
+    this.part("[data-do=follow]").setAttribute("aria-pressed", String(this.follow));
+  }
+
+  totals() {
+    const [a, b] = [...(this.painter.range ?? [0, 0])].sort((p, q) => p - q);
+    let runs = 0;
+    let busy = 0;
+    for (const lane of this.store.lanes.values()) {
+      runs += lane.count(a, b);
+      for (const line of lane.lines) busy += this.store.busy(line, b) - this.store.busy(line, a);
+    }
+    return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} busy`;
+  }
+
+  minimap(/** @type {number} */ now) {
+    const ink = this.map.getContext("2d");
+    const { store, painter: { theme } } = this;
+    if (!ink || !store.size) return;
+    const { width, height } = this.map;
+    const span = Math.max(1, now - store.first);
+    // Counting takes longer than everything else here: not at every frame.
+    const key = `${store.size} ${store.open.size} ${width}`;
+    if (this.mapped.key !== key && performance.now() - this.mapped.at > 200) {
+      const bars = [];
+      for (let x = 0; x < width; x += 3) {
+        let count = 0;
+        for (const lane of store.lanes.values()) {
+          count += lane.count(store.first + (x / width) * span, store.first + ((x + 3) / width) * span);
+        }
+        bars.push(count ? Math.min(height - 4, 3 + Math.log2(1 + count) * 4) : 0);
+      }
+      this.mapped = { key, at: performance.now(), bars };
+    }
+    ink.fillStyle = theme.back;
+    ink.fillRect(0, 0, width, height);
+    ink.fillStyle = theme.faint;
+    this.mapped.bars.forEach((high, i) => ink.fillRect(3 * i, height - high, 2, high));
+    const left = ((this.window.from - store.first) / span) * width;
+    const wide = ((this.window.to - this.window.from) / span) * width;
+    ink.fillStyle = "rgba(60,127,192,.22)";
+    ink.fillRect(left, 0, Math.max(3, wide), height);
+    ink.strokeStyle = "#3c7fc0";
+    ink.strokeRect(left + 0.5, 0.5, Math.max(3, wide) - 1, height - 1);
+  }
+
+  /** The user moves: what is in view stays there. @param {() => void} move */
+  move(move) {
+    this.follow = false;
+    move();
+    this.ask();
+  }
+
+  /** @param {number} id @param {boolean} [reveal] */
+  select(id, reveal = false) {
+    const { store, painter, state, window } = this;
+    painter.selected = id;
+    const pane = this.part(".tn-details");
+    showDetails(pane, store, id, state.now(), null);
+    this.canvas.dataset.selected = id < 0 ? "" : `r${store.run.data[id]}`;
+    if (id >= 0) {
+      this.audit.mark(`r${store.run.data[id]}`);
+      const took = duration(store.end(id, state.now()) - store.begin(id));
+      const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
+      this.part(".tn-hidden").textContent = `${clip(store.name(id), 80)}, r${store.run.data[id]}, ${statusWords(store.status.data[id])}, ${lane}, ${took}`;
+      const begin = store.begin(id);
+      if (reveal && (begin < window.from || begin > window.to)) {
+        this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
+      }
+      void state.ask({ op: "details", run: store.run.data[id], process: store.name(id) }, 5000).then((answer) => {
+        if (answer && painter.selected === id) showDetails(pane, store, id, state.now(), answer.details);
+      });
+    }
+    this.ask();
+  }
+
+  /** @param {import("./audit.js").Entry} entry */
+  choose(entry) {
+    const id = this.store.byRun.get(Number((entry.run ?? "").slice(1)));
+    if (id !== undefined) this.select(id, true);
+  }
+
+  /** @param {number | null} run */
+  async cancel(run) {
+    const { state } = this;
+    state.notice = "Asking for the end…";
+    this.tick();
+    const answer = await state.ask({ op: "cancel", run }, 700);
+    state.notice = answer ? "" : "Not delivered yet: a cell holds up the kernel, which hears of this when the cell ends.";
+    this.tick();
+  }
+
+  /** @param {number} step @param {boolean} across */
+  step(step, across) {
+    const id = neighbour(this.store, this.painter.boxes, this.painter.selected, step, across);
+    if (id >= 0) this.select(id, true);
+  }
+
+  fold() {
+    for (const lane of this.store.lanes.values()) {
+      if (lane.lines.length > CLOSED_LINES && !this.opened.delete(lane.name)) this.opened.add(lane.name);
+    }
+    this.ask();
+  }
+
+  /** @param {string} what */
+  act(what) {
+    const { painter, store, window } = this;
+    const middle = (window.width + GUTTER) / 2;
+    if (what === "fit") this.move(() => window.show(store.first, Math.max(this.state.now(), store.last)));
+    if (what === "follow") this.follow = !this.follow;
+    if (what === "in") this.move(() => window.zoom(1 / 1.5, middle));
+    if (what === "out") this.move(() => window.zoom(1.5, middle));
+    if (what === "cancel" && painter.selected >= 0) void this.cancel(store.run.data[painter.selected]);
+    if (what === "cancelall") void this.cancel(null);
+    if (what === "table") {
+      const pane = this.part(".tn-table");
+      pane.hidden = !pane.hidden;
+      this.part("[data-do=table]").setAttribute("aria-pressed", String(!pane.hidden));
+      if (!pane.hidden) pane.replaceChildren(runsTable(store, this.state.now()));
+    }
+    if (what === "full") void this.root.requestFullscreen?.();
+    this.ask();
+  }
+}

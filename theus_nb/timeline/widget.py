@@ -1,0 +1,157 @@
+"""The live view. The only module that imports anywidget."""
+
+# mypy: untyped-calls-exclude=IPython
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import anywidget
+import traitlets
+from IPython.display import display, update_display
+
+from theus_nb.timeline.assets import script, styles
+from theus_nb.timeline.model import Table
+from theus_nb.timeline.static import bundle
+
+if TYPE_CHECKING:
+    from theus_nb.timeline.pump import Pump
+
+KEPT: Final = 2_000
+"""Rows that a saved notebook shows without a kernel."""
+
+CHANGES: Final = 1 << 18
+
+
+class Timeline(anywidget.AnyWidget):
+    """A live view of a session; shown by the notebook when it is a cell's last value.
+
+    Args:
+        pump: Brings the frames.
+        height: Height of the lanes in pixels.
+    """
+
+    _esm = traitlets.Unicode(script()).tag(sync=True)
+    _css = traitlets.Unicode(styles()).tag(sync=True)
+    height = traitlets.Int(280).tag(sync=True)
+    saved = traitlets.Dict().tag(sync=True)
+    """What is drawn where no kernel answers."""
+
+    def __init__(self, pump: Pump, *, height: int = 280) -> None:
+        super().__init__(height=max(120, min(int(height), 2_000)))
+        self._pump = pump
+        self._pages: set[str] = set()
+        self._display_id: str | None = None
+        self._shown: dict[str, Any] = {}
+        self.on_msg(self._hear)
+        pump.picture(self)
+        # Kept private by ipykernel: without it the answer to a click waits for the blocked cell.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            with contextlib.suppress(AttributeError):
+                self.comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001
+
+    # -- the view of a pump --------------------------------------------------------------------
+
+    def deliver(self, header: dict[str, Any], buffers: list[bytes]) -> None:
+        """Send one frame to the pages that show this widget. From the pump's thread."""
+        self.send(header, buffers)
+
+    def rest(self) -> None:
+        """Renew what is shown without a kernel. From the pump's thread."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Renew the picture in the notebook's file, and the state that the widget is saved with."""
+        if self._display_id is None:
+            return
+        data, metadata = self._bundle()
+        if data == self._shown:
+            return
+        self._shown = data
+        with contextlib.suppress(Exception):  # a front end that went away is no failure of a run
+            update_display(data, metadata=metadata, raw=True, display_id=self._display_id)
+
+    # -- what pages say ------------------------------------------------------------------------
+
+    def _hear(self, _widget: object, message: object, _buffers: object) -> None:
+        if not isinstance(message, dict):
+            return
+        handler = self._HANDLERS.get(str(message.get("op")))
+        if handler is not None:
+            handler(self, message)
+
+    def _sync(self, message: dict[str, Any]) -> None:
+        self._pages.add(str(message.get("page")))
+        self._pump.attach(self)
+
+    def _idle(self, message: dict[str, Any]) -> None:
+        self._pages.discard(str(message.get("page")))
+        if not self._pages:
+            self._pump.detach(self)
+
+    def _pace(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(TypeError, ValueError):
+            self._pump.pace(self, float(message.get("interval", 0)))
+
+    def _cancel(self, message: dict[str, Any]) -> None:
+        number = message.get("run")
+        asked = self._pump.source.cancel(number if isinstance(number, int) else None)
+        self.send({"op": "answer", "to": message.get("id"), "asked": asked})
+
+    def _details(self, message: dict[str, Any]) -> None:
+        number, process = message.get("run"), str(message.get("process"))
+        if isinstance(number, int):
+            found = self._pump.source.details(number, process)
+            self.send({"op": "answer", "to": message.get("id"), "details": found})
+
+    _HANDLERS: Final = {
+        "sync": _sync,
+        "idle": _idle,
+        "pace": _pace,
+        "cancel": _cancel,
+        "details": _details,
+    }
+
+    # -- without a kernel ----------------------------------------------------------------------
+
+    def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the widget with a picture and a text beside it."""
+        table = Table()
+        source = self._pump.source
+        source.open()
+        table.apply(source.read(0, 0, CHANGES))
+        newest = sorted(table.rows.values(), key=lambda row: row.run)[-KEPT:]
+        lines = source.audit.lines(-1, KEPT) if source.audit is not None else None
+        self.saved = {
+            "now": source.now(),
+            "rows": [
+                [r.run, r.parent, r.process, r.lane, r.status, r.submitted, r.started, r.ended]
+                for r in newest
+            ],
+            "lines": lines or [],
+        }
+        data: dict[str, Any] = dict(bundle(newest, source.now(), lines))
+        shown = super()._repr_mimebundle_()
+        widget, metadata = shown if isinstance(shown, tuple) else ({}, {})
+        view = "application/vnd.jupyter.widget-view+json"
+        if view in widget:
+            data[view] = widget[view]
+        return data, metadata
+
+    def _repr_mimebundle_(self, **_options: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._bundle()
+
+    def _ipython_display_(self) -> None:
+        """Show itself under a display id, so that the picture can be renewed later."""
+        data, metadata = self._bundle()
+        self._shown = data
+        shown = display(data, metadata=metadata, raw=True, display_id=True)
+        self._display_id = shown.display_id if shown is not None else None
+
+    def close(self) -> None:
+        """Take the view away; the session goes on."""
+        self._pump.detach(self)
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"<Timeline {len(self._pages)} pages open>"
