@@ -26,6 +26,7 @@ lab: build ## open JupyterLab on the quickstart notebook
 build: $(VENV)/.core ## set up .venv and build the Rust core into the package
 
 test: build ## tests of the Rust core, then of everything else (without the slow ones)
+	@tools/browser_tools.sh
 	@cargo test --quiet --package theus_core
 	@$(PY) -m pytest -m "not slow" $(ARGS)
 
@@ -59,7 +60,7 @@ lock: $(VENV)/.python ## renew requirements.lock and Cargo.lock (UPGRADE=1 or UP
 	@if [ "$(UPGRADE)" = 1 ]; then cargo update --quiet; else cargo metadata --format-version 1 >/dev/null; fi
 
 clean: ## remove everything that was built or installed here
-	rm -rf $(VENV) .venv-* target build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* node_modules out target build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f theus_nb/_core*.so theus_nb/_core*.pyd
 	find theus_nb tests tools benches -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
@@ -31,12 +31,18 @@ CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS: Final = Path(__file__).resolve().parents[2] / "out" / "shots"
 
 
+def absent(what: str) -> NoReturn:
+    """Say what is missing: a failure in CI, a skipped test elsewhere."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium. Where there is none, CI fails and everybody else is told."""
     if CHROMIUM is None:
-        missing = "no Chromium on this machine: install the package `chromium` to test the timeline"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+        absent("no Chromium on this machine: install the package `chromium` to test the timeline")
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where it is used
 
     with sync_playwright() as playwright:

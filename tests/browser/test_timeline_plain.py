@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.browser.conftest import absent
 from tests.browser.notebook import LOAD
 from tests.browser.server import PATIENCE, free_port
 from tests.browser.test_timeline_lab import WORK
@@ -104,8 +105,9 @@ def test_marimo_shows_both_kinds_of_lane(marimo_url: str, browser: Browser) -> N
     page.close()
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm ci")
 def test_axe_finds_nothing(lab: Server, open_notebook: Callable[..., Notebook]) -> None:
+    if not AXE.exists():
+        absent("no axe-core here: npm ci, to check that the timeline is accessible")
     notebook = open_notebook(lab, LOAD, "theus.timeline()", WORK)
     notebook.run_all()
     notebook.spans(9)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -100,39 +97,6 @@ def test_modules_come_after_what_they_import() -> None:
 def test_nothing_is_looked_up_in_the_document() -> None:
     # The root may be a shadow root, in which the document finds nothing.
     assert not re.search(r"document\.(querySelector|getElement)", script())
-
-
-NODE = shutil.which("node")
-
-
-@pytest.mark.skipif(NODE is None, reason="needs node")
-def test_the_laid_together_module_is_one(tmp_path: Path) -> None:
-    module = tmp_path / "all.mjs"
-    module.write_text(script(), encoding="utf-8")
-    done = subprocess.run(
-        [NODE or "", "--check", module], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.skipif(NODE is None, reason="needs node")
-def test_layout_level_of_detail_and_hits() -> None:
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [NODE or "", "--test", "tests/js/"], check=False, capture_output=True, text=True, cwd=root
-    )
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.timeout(90)
-def test_the_types_of_the_front_end_are_right() -> None:
-    root = Path(__file__).resolve().parents[2]
-    compiler = root / "node_modules" / "typescript" / "bin" / "tsc"
-    if NODE is None or not compiler.exists():
-        missing = "no TypeScript here: npm ci, to check the timeline's front end"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    done = subprocess.run([NODE, compiler], check=False, capture_output=True, text=True, cwd=root)
-    assert done.returncode == 0, done.stdout
 
 
 def test_importing_the_package_does_not_import_the_widget() -> None:
