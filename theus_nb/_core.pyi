@@ -299,6 +299,8 @@ class Engine(_Looking):
     def retry(
         self,
         run: Run,
+        attempt: int,
+        error: BaseException,
         call: object = None,
         context: contextvars.Context | None = None,
         parent: Access | None = None,
@@ -307,6 +309,8 @@ class Engine(_Looking):
 
         Args:
             run: It keeps its place in the order and its inputs.
+            attempt: Which attempt it was, from 1.
+            error: With what it has failed; the audit log gets its type.
             call: What the worker is given the next time.
             context: With which it runs then.
             parent: Access of the run in whose body it was started.

@@ -123,7 +123,7 @@ class Attempts:
         if not attempt.policy.retries_after(attempt.number, error):
             return False
         context = attempt.context and attempt.context.copy()
-        if not self._engine.retry(run, attempt, context, access.parent):
+        if not self._engine.retry(run, attempt.number, error, attempt, context, access.parent):
             return False  # cancelled meanwhile
         self.leave(run)
         self._timer.call_later(attempt.policy.pause(attempt.number), lambda: self.arrive(run))
@@ -156,7 +156,9 @@ class Attempts:
                     failure = self._timed_out(run, policy)
                     failure.__cause__ = error
                 access.ended = True
-                if not policy.retries_after(number, failure) or not self._engine.retry(run):
+                if not policy.retries_after(number, failure) or not self._engine.retry(
+                    run, number, failure
+                ):
                     raise failure from failure.__cause__
             else:
                 return access, value

@@ -13,13 +13,13 @@ from tests.unit.support import PATIENCE, Gate, Signal
 from tests.unit.test_stopping import patient, with_session
 from theus_nb.decorator import process
 from theus_nb.errors import RunCancelledError, RunTimeoutError, UndeclaredWriteError, UpstreamError
+from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from theus_nb.context import Context
     from theus_nb.process import Process
-    from theus_nb.session import Session
 
 FIRST_FAILS = {"retries": 2, "retry_on": [ConnectionError]}
 
@@ -221,6 +221,38 @@ async def test_a_def_that_returns_an_awaitable_is_tried_again(theus: Session) ->
 
     assert await theus.run(body) == 3
     assert inspect.isfunction(body.fn)
+
+
+def test_each_attempt_is_an_entry_of_its_own() -> None:
+    calls = list[int]()
+
+    def body(_ctx: Context) -> int:
+        calls.append(1)
+        if len(calls) % 3:
+            raise ConnectionResetError("the text stays out of the log")
+        return len(calls)
+
+    async def main() -> None:
+        async with Session(audit=False) as theus:
+            for definition in both(body, **FIRST_FAILS):
+                run = theus.start(definition)
+                await run
+                entries = [e for e in theus.audit.tail(100) if e.get("run") == run.id]
+                assert [e["kind"] for e in entries] == [
+                    "run_started",
+                    "run_retried",
+                    "run_started",
+                    "run_retried",
+                    "run_started",
+                    "run_finished",
+                ]
+                retried = [e["detail"] for e in entries if e["kind"] == "run_retried"]
+                assert retried == [
+                    {"attempt": 1, "error": "ConnectionResetError"},
+                    {"attempt": 2, "error": "ConnectionResetError"},
+                ]
+
+    asyncio.run(main())
 
 
 # -- time limits --------------------------------------------------------------------------------

@@ -44,13 +44,17 @@ impl Engine {
     ///
     /// Args:
     ///     run: the run; it keeps its place in the order and its inputs.
+    ///     attempt: which attempt it was, from 1.
+    ///     error: with what it has failed.
     ///     call: what the worker is given the next time.
     ///     context: the context variables with which it runs then.
     ///     parent: the access of the run in whose body it was started.
-    #[pyo3(signature = (run, call = None, context = None, parent = None))]
+    #[pyo3(signature = (run, attempt, error, call = None, context = None, parent = None))]
     fn retry(
         &self,
         run: &Bound<'_, Run>,
+        attempt: i64,
+        error: &Bound<'_, PyAny>,
         call: Option<Py<PyAny>>,
         context: Option<Py<PyAny>>,
         parent: Option<Py<Access>>,
@@ -90,6 +94,7 @@ impl Engine {
             );
             drop(old);
         }
+        self.record_retry(me, &span, attempt, error);
         self.core().spans.push(span);
         me.feed(above);
         true

@@ -188,6 +188,30 @@ impl Engine {
         })
     }
 
+    /// Records an attempt that is followed by another one: as often as the policy says, so that this may be refused.
+    pub fn record_retry(&self, run: &Run, span: &Span, attempt: i64, error: &Bound<'_, PyAny>) {
+        let Some(audit) = &self.audit else {
+            return;
+        };
+        let audit = audit.get();
+        let failure = audit.describe(error.py(), error.as_unbound(), None);
+        let Some(failure) = failure else {
+            return;
+        };
+        let mut detail = vec![
+            ("attempt".to_owned(), Value::Int(attempt)),
+            ("error".to_owned(), Value::Text(failure.error)),
+        ];
+        if !failure.replaced.is_empty() {
+            let names = failure.replaced.into_iter().map(|name| Value::from(&*name));
+            detail.push(("replaced".to_owned(), Value::List(names.collect())));
+        }
+        let kind = "run_retried";
+        let mut entry = run.entry(span.ended, What::Other { kind, detail });
+        entry.lane = Some(Arc::clone(&span.lane));
+        audit.log.offer(entry);
+    }
+
     /// Records an assignment outside of runs.
     pub fn record_put(&self, now: u64, version: u64, print: Option<Fingerprint>) {
         let (Some(audit), Some(print)) = (&self.audit, print) else {
