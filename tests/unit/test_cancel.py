@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -154,27 +153,6 @@ async def test_an_abandoned_thread_loses_its_context(theus: Session) -> None:
     await ended.wait()
     assert len(errors) == 1
     assert "'stubborn'" in str(errors[0])
-
-
-@on_loop
-async def test_a_thread_that_looks_stops_by_itself(theus: Session) -> None:
-    arrived, stopped = Signal(), Signal()
-
-    @process
-    def polite(ctx: Context) -> None:
-        with contextlib.suppress(asyncio.CancelledError):  # whichever is first
-            arrived.set()
-            while not ctx.cancelled:
-                time.sleep(0.001)
-        stopped.set()
-        ctx.check_cancelled()
-
-    run = theus.start(polite)
-    await arrived.wait()
-    run.cancel("please")
-    with pytest.raises(RunCancelledError, match="please"):
-        await run
-    await stopped.wait()
 
 
 @on_loop

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,6 +75,25 @@ async def test_a_cancelled_task_stops_the_thread_it_awaits(theus: Session) -> No
     with pytest.raises(asyncio.CancelledError, match="the task's own"):
         await task
     assert [record.status for record in theus.runs] == ["cancelled"]
+
+
+@patient
+async def test_a_thread_that_looks_stops_by_itself(theus: Session) -> None:
+    arrived = Signal()
+
+    @process
+    def polite(ctx: Context) -> None:
+        arrived.set()
+        while not ctx.cancelled:
+            time.sleep(0.001)
+        ctx.check_cancelled()
+
+    run = theus.start(polite)
+    await arrived.wait()
+    run.cancel("please")
+    with pytest.raises(RunCancelledError, match="please"):
+        await run  # it looks, or is stopped: whichever is first
+    assert run.status == "cancelled"
 
 
 @patient
