@@ -28,7 +28,8 @@ build: $(VENV)/.core ## set up .venv and build the Rust core into the package
 test: build ## tests of the Rust core, then of everything else (without the slow ones)
 	@tools/browser_tools.sh
 	@cargo test --quiet --package theus_core
-	@$(PY) -m pytest -m "not slow" $(ARGS)
+	@$(PY) -m pytest -m "not slow" --ignore tests/browser $(ARGS)
+	@$(PY) -m pytest -m "not slow" tests/browser $(ARGS)
 
 test-slow: build ## the slow tests only
 	@$(PY) -m pytest -m slow $(ARGS)

@@ -78,9 +78,11 @@ class Dispatcher:
 
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make a loop the one that work from other threads is posted to. On its own thread."""
+        bridge = bridge_for(loop)
+        self.engine.watch_loop(bridge)
+        # In this order: who sees the loop from another thread must not find the bridge of the last.
+        self._bridge = bridge
         self.loop = loop
-        self._bridge = bridge_for(loop)
-        self.engine.watch_loop(self._bridge)
 
     def here(self) -> Bridge | None:
         """Return the bridge of the loop that runs in this thread, or None where none runs.

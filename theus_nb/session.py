@@ -114,6 +114,8 @@ class Session:
         lanes = self._dispatcher.lanes
         self.watch = LoopWatch(self._dispatcher.engine, [lanes.pool, lanes.cells])
         self.watch.on_blocked = self.audit.blocked
+        # Its thread must not outlive a session that nobody has closed.
+        weakref.finalize(self, self.watch.close, 0.0).atexit = False
         self._closed = False
         publishers[self._dispatcher.engine] = NotebookPublisher(self._dispatcher)
         # Called with every run that `start` submitted; set by the notebook package.

@@ -158,6 +158,10 @@ def test_a_hundred_replacements_in_a_row() -> None:
             gate.set()
             assert set(await asyncio.gather(*readers)) == {100}
             assert await run == 100
+            # The threads that were in the gate are told to stop, and end when it opens.
+            left = theus.runs.unfinished()
+            if left:
+                await asyncio.wait(left, timeout=10)  # type: ignore[type-var]  # all but its class
             assert not theus.runs.unfinished()
 
     asyncio.run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import sys
 import threading
@@ -33,8 +34,9 @@ async def until(true: Callable[[], object], what: str = "this") -> None:
         await asyncio.sleep(0.005)
 
 
-def watcher() -> threading.Thread | None:
-    return next((t for t in threading.enumerate() if t.name == "theus watch"), None)
+def watchers() -> set[threading.Thread]:
+    """Return the watching threads there are; of sessions in other tests, too."""
+    return {thread for thread in threading.enumerate() if thread.name == "theus watch"}
 
 
 async def let_judge(theus: Session) -> None:
@@ -140,15 +142,28 @@ async def test_nothing_is_recorded_when_nothing_was_delayed(theus: Session) -> N
 
 @on_loop
 async def test_idle_session_has_no_thread_and_closed_one_neither(theus: Session) -> None:
-    assert watcher() is None
+    before = watchers()
     assert theus.blocks == []
     async with Session() as other:
         await other.run(due_soon)
-        assert watcher() is not None
+        assert len(watchers() - before) == 1
         time.sleep(BLOCK)  # noqa: ASYNC251 - likewise
         await asyncio.sleep(0)
         assert other.blocks == []
-    assert watcher() is None
+    assert watchers() <= before
+
+
+@on_loop
+async def test_the_thread_goes_with_a_session_that_nobody_closes(theus: Session) -> None:
+    before = watchers()
+    forgotten = Session(audit=False)
+    await forgotten.run(due_soon)
+    thread = (watchers() - before).pop()
+    del forgotten
+    gc.collect()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert theus.blocks == []
 
 
 @on_loop
