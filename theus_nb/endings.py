@@ -45,6 +45,14 @@ def strip_frames(error: BaseException) -> BaseException:
     return error.with_traceback(trace)
 
 
+def thread_goes_on(run: Run, whose: str = "its thread") -> str:
+    """Say what follows from it that the thread of a run had to be given up."""
+    text = f"{whose} did not stop and goes on, what it writes to the state is dropped"
+    if run.process.contract.is_open:
+        text += " (what this cell does to the notebook's variables is not)"
+    return text
+
+
 class Endings:
     """The Python side of the engine: it is called when something must be said or bound.
 
@@ -153,9 +161,7 @@ class Endings:
         why = f": {reason}" if reason is not None else ""
         tail = ""
         if status == "abandoned":
-            tail = "; its thread did not stop and goes on, what it writes to the state is dropped"
-            if run.process.contract.is_open:
-                tail += " (what this cell does to the notebook's variables is not)"
+            tail = f"; {thread_goes_on(run)}"
         msg = f"run {run.id} of {run.name!r} was cancelled{why}{tail}"
         return RunCancelledError(msg, process=run.name, run_id=run.id)
 
