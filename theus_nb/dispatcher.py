@@ -74,9 +74,11 @@ class Dispatcher:
 
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make a loop the one that work from other threads is posted to. On its own thread."""
+        bridge = bridge_for(loop)
+        # Other threads look at the loop first: it must not be there before its bridge.
+        self._bridge = bridge
         self.loop = loop
-        self._bridge = bridge_for(loop)
-        self.engine.watch_loop(self._bridge)
+        self.engine.watch_loop(bridge)
 
     def here(self) -> Bridge | None:
         """Return the bridge of the loop that runs in this thread, or None where none runs.
