@@ -320,6 +320,19 @@ class Engine(_Looking):
         """
     def ancestors(self, run: Run) -> list[int]:
         """Numbers of the unfinished runs in whose bodies it was started, the nearest first."""
+    def hold(self, run: Run, holder: int) -> list[int] | None:
+        """Note that a run whose inputs are there waits for its turn, until another one has ended.
+
+        Args:
+            run: The run that waits.
+            holder: Number of the run that has the turn.
+
+        Returns:
+            The runs that would wait for each other for ever, from this one on; None if there is
+            no such circle. Nothing is noted if there is one, or if either run has ended.
+        """
+    def unhold(self, run: Run, holder: int) -> None:
+        """Take back one `hold`; nothing happens if there is none."""
     def cancelled(self, run: Run) -> bool:
         """End a run whose body was stopped by a cancellation. False if it had ended."""
     def withdraw(self, run: Run, error: BaseException) -> bool:

@@ -174,6 +174,9 @@ class Attempts:
         run.set_gate(gate)
         self.arrive(run)
         await gate
+        failure = run.failure()
+        if failure is not None:
+            raise failure
 
     def _timed_out(self, run: Run, policy: Policy) -> RunTimeoutError:
         msg = (

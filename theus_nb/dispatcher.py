@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from theus_nb._core import Bridge, Definition, Run
     from theus_nb.admitted import Admitted
     from theus_nb.audit import Audit
+    from theus_nb.deadline import Deadline
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
 
@@ -38,11 +39,6 @@ if sys.version_info >= (3, 12):
 else:
     # The public function is written in Python there and asks for the running loop once more.
     current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined]  # noqa: SLF001
-
-
-_EXIT_GRACE: Final = 0.5
-"""Seconds that threads are given to stop when the session ends: a kernel that exits is killed
-after little more than two."""
 
 
 class Dispatcher:
@@ -79,10 +75,10 @@ class Dispatcher:
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make a loop the one that work from other threads is posted to. On its own thread."""
         bridge = bridge_for(loop)
-        self.engine.watch_loop(bridge)
-        # In this order: who sees the loop from another thread must not find the bridge of the last.
+        # Other threads look at the loop first: it must not be there before its bridge.
         self._bridge = bridge
         self.loop = loop
+        self.engine.watch_loop(bridge)
 
     def here(self) -> Bridge | None:
         """Return the bridge of the loop that runs in this thread, or None where none runs.
@@ -373,11 +369,14 @@ class Dispatcher:
             loop.call_soon_threadsafe(self.tasks.launch, admitted, args, kwargs)
         return run
 
-    def close(self, reason: str) -> None:
-        """Refuse new runs, cancel the unfinished ones, let the threads leave."""
+    def close(self, reason: str, deadline: Deadline) -> None:
+        """Refuse new runs and cancel the unfinished ones; what does not stop is given up."""
         self.engine.close()
         for run in self.engine.unfinished():
             run.cancel(reason)
-        self.stopper.close(min(self.grace, _EXIT_GRACE))
-        self.timer.close()
-        self.lanes.close()
+        self.stopper.close(deadline.within(self.grace))
+
+    def leave(self, deadline: Deadline) -> None:
+        """Let the threads leave."""
+        self.timer.close(deadline.left())
+        self.lanes.close(deadline)

@@ -45,6 +45,23 @@ def strip_frames(error: BaseException) -> BaseException:
     return error.with_traceback(trace)
 
 
+def thread_goes_on(run: Run, whose: str = "its thread") -> str:
+    """Say what follows from it that the thread of a run had to be given up."""
+    text = f"{whose} did not stop and goes on, what it writes to the state is dropped"
+    if run.process.contract.is_open:
+        text += " (what this cell does to the notebook's variables is not)"
+    return text
+
+
+def name_circle(engine: Engine, circle: list[int]) -> str:
+    """Say which runs would wait for each other for ever."""
+    names = {known.number: f"{known.id} {known.name!r}" for known in engine.unfinished()}
+    steps = [names.get(number, f"r{number}") for number in circle]
+    if steps and circle[-1] != circle[0]:
+        steps.append(steps[0])
+    return " waits for ".join(steps)
+
+
 class Endings:
     """The Python side of the engine: it is called when something must be said or bound.
 
@@ -137,14 +154,10 @@ class Endings:
 
     def deadlock(self, run: Run, circle: list[int]) -> DeadlockError:
         """Name the runs that would wait for each other for ever."""
-        names = {known.number: f"{known.id} {known.name!r}" for known in self.engine.unfinished()}
-        steps = [names.get(number, f"r{number}") for number in circle]
-        if steps and circle[-1] != circle[0]:
-            steps.append(steps[0])
         msg = (
             f"awaiting run {run.id} of {run.name!r} would never end: "
-            + " waits for ".join(steps)
-            + ". Start it and return, or await it outside of the process it waits for"
+            f"{name_circle(self.engine, circle)}. "
+            "Start it and return, or await it outside of the process it waits for"
         )
         return DeadlockError(msg, process=run.name, run_id=run.id)
 
@@ -153,9 +166,7 @@ class Endings:
         why = f": {reason}" if reason is not None else ""
         tail = ""
         if status == "abandoned":
-            tail = "; its thread did not stop and goes on, what it writes to the state is dropped"
-            if run.process.contract.is_open:
-                tail += " (what this cell does to the notebook's variables is not)"
+            tail = f"; {thread_goes_on(run)}"
         msg = f"run {run.id} of {run.name!r} was cancelled{why}{tail}"
         return RunCancelledError(msg, process=run.name, run_id=run.id)
 

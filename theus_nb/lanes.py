@@ -7,10 +7,13 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import Access, Bridge, Lane, Run, WorkQueue
 from theus_nb.errors import ContractError
+
+if TYPE_CHECKING:
+    from theus_nb.deadline import Deadline
 
 Call = tuple[tuple[Any, ...], dict[str, Any], Callable[[], None] | None]
 """Arguments after the context, by position and by name, and what to call before the body."""
@@ -86,7 +89,9 @@ class WorkerLanes:
 
     def __init__(self, workers: int, execute: Execute) -> None:
         self._execute = execute
-        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._threads: weakref.WeakKeyDictionary[threading.Thread, Lane] = (
+            weakref.WeakKeyDictionary()
+        )
         # Of living threads: a lane goes with the thread that serves it.
         self._lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
         self.pool = WorkQueue("worker", workers, self._spawn)
@@ -100,25 +105,28 @@ class WorkerLanes:
             target=_serve, args=(lane, self._execute), name=f"theus {lane.name}", daemon=True
         )
         thread.start()
-        self._threads.add(thread)
+        self._threads[thread] = lane
 
     def holding(self, run: Run) -> Lane | None:
         """Return the lane in whose thread a run executes, or None."""
         return next((lane for lane in list(self._lanes) if lane.holds(run)), None)
 
-    def close(self, grace: float = 0.5) -> list[Run]:
+    def close(self, deadline: Deadline) -> list[Run]:
         """Let the threads leave; return the runs that were still queued.
 
         Args:
-            grace: Seconds to wait for the threads that have nothing to do. A busy thread
+            deadline: For all threads together. One that was given up is not waited for: it
                 leaves when its body ends.
         """
         queued = [*self.pool.close(), *self.cells.close()]
-        idle = [t for t in self._threads if t is not threading.current_thread()]
-        for thread in idle:
+        given_up = {number for lane in (self.pool, self.cells) for number, _ in lane.abandoned}
+        for thread, lane in list(self._threads.items()):
+            inner = lane.innermost
+            if thread is threading.current_thread() or (inner and inner.number in given_up):
+                continue
             # Joined, not just told: a thread that returns from waiting while the interpreter
             # is being torn down would be killed inside the core.
-            thread.join(grace / len(idle))
+            thread.join(deadline.left())
         return queued
 
 

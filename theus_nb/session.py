@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import weakref
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from theus_nb.access import publishers
 from theus_nb.audit import Audit
+from theus_nb.deadline import EXIT, LEAVING, THREADS, Deadline, call_at_exit
 from theus_nb.decorator import find
 from theus_nb.dispatcher import Dispatcher
 from theus_nb.errors import ContractError
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
     from theus_nb._core import Run
     from theus_nb.timeline.pump import Pump
     from theus_nb.timeline.widget import Timeline
-
-
-EXIT_PATIENCE: Final = 1.0
-"""Seconds that the end of a session waits for the disk: a kernel is killed soon after."""
 
 
 class Session:
@@ -123,10 +118,7 @@ class Session:
         # The latest run of each background cell, by the name of its process.
         self.background: dict[str, Run] = {}
         self._pump: Pump | None = None
-        # Weakly, so that a session nobody holds can go before the interpreter does.
-        reference = weakref.ref(self)
-        self._at_exit = _close_if_alive(reference)
-        atexit.register(self._at_exit)
+        self._forget_exit = call_at_exit(self.close_at_exit)
 
     # -- running --------------------------------------------------------------------------
 
@@ -330,50 +322,53 @@ class Session:
 
         Bodies in threads are told to stop and given half a second; a thread that goes on all the
         same is abandoned, and what it writes is dropped. The log gets its last entry and is
-        synced, within a second; where coroutines still have to end on their loop, that happens
-        after them. Calling this again does nothing.
+        synced, all that within 1.2 seconds; where coroutines still have to end on their loop, the
+        last entry comes after them. Calling this again does nothing.
         """
-        if not self._closed:
-            self._cancel_all()
+        deadline = Deadline(EXIT)
+        self.cancel_all(deadline)
         loop = self._dispatcher.loop
         unfinished = self.runs.unfinished()
         if unfinished and loop is not None and loop.is_running():
             for run in unfinished:
                 run.watch(self._end_audit_after_all)
         else:
-            self._end_audit()
+            self._end_audit(deadline.left())
 
     async def aclose(self) -> None:
         """Do the same, and wait until the coroutines that were cancelled have ended."""
         tasks = self._dispatcher.tasks.unfinished()
-        self._cancel_all()
+        self.cancel_all(Deadline(EXIT))
         if tasks:
             await asyncio.wait(tasks)
-        # A disk may take its time.
-        await asyncio.to_thread(self._end_audit)
+        # A disk may take its time, and how long the coroutines took is not its fault.
+        await asyncio.to_thread(self._end_audit, EXIT)
         release_bridge(asyncio.get_running_loop())
 
-    def close_at_exit(self) -> None:
+    def close_at_exit(self, deadline: Deadline) -> None:
         """End the session when its process ends: no loop will run any more."""
-        self._cancel_all()
-        self._end_audit()
+        self.cancel_all(deadline)
+        self._end_audit(deadline.left())
 
-    def _cancel_all(self) -> None:
+    def cancel_all(self, deadline: Deadline) -> None:
+        """Do the first half of `close`, once: cancel everything, let the threads leave."""
         if not self._closed:
             self._closed = True
-            self._dispatcher.close("the session was closed")
-            self.watch.close()
+            self._dispatcher.close("the session was closed", deadline.within(THREADS))
+            leaving = deadline.within(LEAVING)
+            self._dispatcher.leave(leaving)
+            self.watch.close(leaving.left())
             if self._pump is not None:
-                self._pump.close()
+                self._pump.close(leaving.left())
 
     def _end_audit_after_all(self) -> None:
         if not self.runs.unfinished():
-            self._end_audit(patience=0.0)
+            self._end_audit(0.0)
 
-    def _end_audit(self, patience: float = EXIT_PATIENCE) -> None:
+    def _end_audit(self, patience: float) -> None:
         self.audit.close([run.id for run in self.runs.unfinished()], patience)
         if patience:
-            atexit.unregister(self._at_exit)
+            self._forget_exit()
 
     async def __aenter__(self) -> Self:
         self.adopt_loop(asyncio.get_running_loop())
@@ -385,15 +380,6 @@ class Session:
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.runs.unfinished())} runs unfinished"
         return f"<Session {len(self.registry)} processes, {state}>"
-
-
-def _close_if_alive(reference: weakref.ref[Session]) -> Callable[[], None]:
-    def close() -> None:
-        session = reference()
-        if session is not None:
-            session.close_at_exit()
-
-    return close
 
 
 _installed: list[Session] = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from theus_nb._core import Engine, Run
+    from theus_nb.deadline import Deadline
     from theus_nb.lanes import WorkerLanes
     from theus_nb.timer import Timer
 
@@ -76,17 +77,16 @@ class Stopper:
             self._stops.pop(run.number, None)
             self._changed.notify_all()
 
-    def close(self, grace: float) -> None:
-        """Wait until everything has stopped, and give up on what has not after a grace.
+    def close(self, deadline: Deadline) -> None:
+        """Wait until everything has stopped, and give up on what has not in time.
 
         Args:
-            grace: Seconds, in all.
+            deadline: For all together.
         """
-        deadline = time.monotonic() + grace
         with self._changed:
             stops = list(self._stops.values())
         for stop in stops:
-            while not stop.run.has_ended and (left := deadline - time.monotonic()) > 0:
+            while not stop.run.has_ended and (left := deadline.left()) > 0:
                 self._pursue(stop, again=False)
                 if not stop.run.has_ended:
                     time.sleep(min(_AGAIN, left))

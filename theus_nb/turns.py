@@ -6,11 +6,15 @@ nobody out.
 
 from __future__ import annotations
 
+import bisect
 import collections
-import heapq
+import operator
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from theus_nb.endings import name_circle
+from theus_nb.errors import DeadlockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from theus_nb.policy import Policy
     from theus_nb.timer import Alarm, Timer
 
+_NUMBER: Final = operator.attrgetter("number")
+
 
 class Turns:
     """The runs of one process that want to start, in the order of their submission.
@@ -26,8 +32,11 @@ class Turns:
     A run whose process is executing further out (it called itself) passes: it would wait for its
     own caller. The rate is exact: in no window of its length do more runs start than it says.
 
+    Where one run executes at a time, the engine is told that each waits for the one ahead of it:
+    a circle that closes through such a wait is then noticed like any other.
+
     Args:
-        engine: Tells the ancestors of a run.
+        engine: Tells the ancestors of a run, and whether waits close a circle.
         timer: Comes back when the rate allows the next start.
         clock: Seconds, monotonic.
     """
@@ -41,7 +50,10 @@ class Turns:
         # Released before any run is told to go on: that may run anybody's code.
         self._lock = threading.Lock()
         self._policy: Policy | None = None
-        self._waiting: list[tuple[int, Run]] = []
+        # In the order of their submission.
+        self._waiting: list[Run] = []
+        # The run ahead of a waiting one, as the engine knows it, by number.
+        self._ahead: dict[int, int] = {}
         self._inside: set[int] = set()
         self._starts: collections.deque[float] = collections.deque()
         self._alarm: Alarm | None = None
@@ -55,28 +67,38 @@ class Turns:
             if passes:
                 self._inside.add(run.number)
             else:
-                heapq.heappush(self._waiting, (run.number, run))
+                bisect.insort(self._waiting, run, key=_NUMBER)
         if passes:
             run.proceed()
         else:
-            self._admit()
+            self._admit(run.number)
 
     def leave(self, run: Run) -> None:
         """A run has ended, or takes a pause between two attempts."""
         with self._lock:
             self._inside.discard(run.number)
-        self._admit()
+            place = bisect.bisect_left(self._waiting, run.number, key=_NUMBER)
+            if self._waiting[place : place + 1] == [run]:  # cancelled while it waited
+                self._forget(place)
+        self._admit(run.number)
 
-    def _admit(self) -> None:
+    def _admit(self, changed: int = 0) -> None:
+        """Let go on who may.
+
+        Args:
+            changed: Number of the run that has come or gone.
+        """
         while (run := self._next()) is not None:
             run.proceed()
+        for run, circle in self._link(changed):
+            self._engine.fail(run, self._refusal(run, circle))
 
     def _next(self) -> Run | None:
         """Return the next run that may go on now."""
         with self._lock:
             policy = self._policy
-            while self._waiting and self._waiting[0][1].has_ended:
-                heapq.heappop(self._waiting)  # cancelled while it waited
+            while self._waiting and self._waiting[0].has_ended:
+                self._forget(0)  # cancelled while it waited
             if not self._waiting or policy is None:
                 return None
             if policy.limit is not None and len(self._inside) >= policy.limit:
@@ -85,9 +107,51 @@ class Turns:
                 policy.rate.starts, policy.rate.seconds
             ):
                 return None
-            number, run = heapq.heappop(self._waiting)
-            self._inside.add(number)
+            run = self._forget(0)
+            self._inside.add(run.number)
             return run
+
+    def _forget(self, place: int) -> Run:
+        run = self._waiting.pop(place)
+        ahead = self._ahead.pop(run.number, None)
+        if ahead is not None:
+            self._engine.unhold(run, ahead)
+        return run
+
+    def _link(self, changed: int) -> list[tuple[Run, list[int]]]:
+        """Tell the engine who is ahead of whom now; return the runs that close a circle, and it.
+
+        Only the first one in the line and those beside the change can have another one ahead.
+        """
+        with self._lock:
+            place = bisect.bisect_left(self._waiting, changed, key=_NUMBER)
+            nearby = [self._waiting[i] for i in {0, place, place + 1} if i < len(self._waiting)]
+            circles = [(run, self._link_one(run)) for run in nearby]
+        return [(run, circle) for run, circle in circles if circle is not None]
+
+    def _link_one(self, run: Run) -> list[int] | None:
+        place = bisect.bisect_left(self._waiting, run.number, key=_NUMBER)
+        ahead = None
+        if self._policy is not None and self._policy.limit == 1:
+            ahead = self._waiting[place - 1].number if place else min(self._inside, default=None)
+        known = self._ahead.get(run.number)
+        if ahead == known:
+            return None
+        if known is not None:
+            self._engine.unhold(run, self._ahead.pop(run.number))
+        circle = None if ahead is None else self._engine.hold(run, ahead)
+        if ahead is not None and circle is None:
+            self._ahead[run.number] = ahead
+        return circle
+
+    def _refusal(self, run: Run, circle: list[int]) -> DeadlockError:
+        msg = (
+            f"run {run.id} of {run.name!r} would never get its turn: "
+            f"{name_circle(self._engine, circle)}; with limit=1 only one run of {run.name!r} "
+            "executes at a time. Do not await in it what waits for a later run of it, or raise "
+            "the limit"
+        )
+        return DeadlockError(msg, process=run.name, run_id=run.id)
 
     def _within(self, count: int, seconds: float) -> bool:
         """Tell whether one more may start now, and count it; else have it asked again in time."""

@@ -188,6 +188,23 @@ def test_cancel_by_name_by_run_and_all(kernel: Kernel) -> None:
     assert second.error == ""
 
 
+@pytest.mark.parametrize("contract", ["", "-i gate -o n "], ids=["open", "contracted"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("while not gate.is_set(): pass", "cancelled"), ("gate.wait(30)", "abandoned")],
+    ids=["pure Python", "C"],
+)
+def test_cancelling_a_thread(kernel: Kernel, contract: str, body: str, status: str) -> None:
+    kernel.good("import threading\ngate = threading.Event()")
+    cell = kernel.good(
+        f"%%theus_process told {contract}-b\nprint('ready', flush=True)\n{body}\nn = 1"
+    )
+    kernel.wait_until(lambda: "ready" in cell.stdout)
+    kernel.good("%theus cancel told\n%theus wait told")
+    kernel.good("gate.set()")
+    assert kernel.value(f"Out[{cell.count}].status") == f"'{status}'"
+
+
 def test_cancelled_run_raises_for_who_awaits_it(kernel: Kernel) -> None:
     cell = kernel.good("%%theus_process ended -b\nawait asyncio.sleep(60)")
     kernel.good("%theus cancel ended")

@@ -26,89 +26,117 @@ def interrupted(kernel: Kernel, code: str) -> tuple[Cell, float]:
     return cell, time.monotonic() - begin
 
 
-@pytest.mark.parametrize(
-    "body",
+GIVEN_UP = (
+    "process '{0}' was interrupted; its thread did not stop and goes on, what it writes to the "
+    "state is dropped; the kernel is ready"
+)
+STOPPED = "process '{0}' was interrupted; the kernel is ready"
+NOT_DROPPED = " (what this cell does to the notebook's variables is not); "
+
+BODIES = pytest.mark.parametrize(
+    ("body", "said", "status_then"),
     [
-        "print('ready')\nawait asyncio.sleep(30)",
-        "print('ready')\nawait asyncio.get_running_loop().create_future()",
-        "print('ready', flush=True)\nstop.wait(30)",
+        ("await asyncio.sleep(30)", STOPPED, "cancelled"),
+        ("await asyncio.get_running_loop().create_future()", STOPPED, "cancelled"),
+        ("while not gate.is_set(): pass", STOPPED, "cancelled"),
+        ("sum(iter(gate.is_set, True))", STOPPED, "cancelled"),
+        ("gate.wait(30)", GIVEN_UP, "abandoned"),
     ],
-    ids=["sleep", "future", "worker"],
+    ids=["sleep", "future", "pure Python", "C that calls Python", "C"],
 )
-def test_interrupt_of_a_process_cell(kernel: Kernel, body: str) -> None:
-    kernel.good("stop = threading.Event()")
-    cell, seconds = interrupted(
-        kernel, f"%%theus_process stuck --inputs stop --outputs n\n{body}\nn = 1"
-    )
-    kernel.good("stop.set()")  # the thread itself cannot be interrupted
-    assert cell.status == "error"
-    assert "process 'stuck' was interrupted; the kernel is ready" in cell.traceback
-    assert len(cell.traceback.splitlines()) == 1
-    assert seconds < LIMIT
-    assert kernel.value("1 + 1") == "2"
-    assert kernel.value("'n' in globals()") == "False"
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["print('ready')\nawait asyncio.sleep(30)", "print('ready', flush=True)\ngate.wait(3)"],
-    ids=["loop", "worker"],
-)
-def test_interrupt_where_the_cell_cannot_await(kernel: Kernel, body: str) -> None:
+def status(kernel: Kernel) -> str:
+    """Return how the last run has ended."""
+    return kernel.value("list(theus.runs)[-1].status").strip("'")
+
+
+@pytest.mark.parametrize("top", ["", "%%time\n"], ids=["", "where the cell cannot await"])
+@BODIES
+def test_interrupt_of_a_process_cell(
+    kernel: Kernel, body: str, said: str, status_then: str, top: str
+) -> None:
     kernel.good("gate = threading.Event()")
     cell, seconds = interrupted(
-        kernel, f"%%time\n%%theus_process pumped --inputs gate --outputs n\n{body}\nn = 1"
+        kernel,
+        f"{top}%%theus_process stuck -i gate -o n\nprint('ready', flush=True)\n{body}\nn = 1",
+    )
+    assert cell.status == "error"
+    assert cell.traceback.strip() == said.format("stuck")
+    assert seconds < LIMIT
+    assert status(kernel) == status_then
+    # The lane of the cells has another thread already.
+    assert kernel.good("%%theus_process next -o m\nm = 1\nm").result == "1"
+    kernel.good("gate.set()")
+    assert kernel.value("'n' in globals()") == "False"
+
+
+@pytest.mark.parametrize("top", ["", "%%time\n"], ids=["", "where the cell cannot await"])
+def test_interrupt_says_what_a_thread_may_go_on_changing(kernel: Kernel, top: str) -> None:
+    kernel.good("gate = threading.Event()")
+    cell, _ = interrupted(
+        kernel, f"{top}%%theus_process opened\nprint('ready', flush=True)\ngate.wait(30)"
     )
     kernel.good("gate.set()")
-    assert cell.traceback.strip() == "process 'pumped' was interrupted; the kernel is ready"
-    assert seconds < LIMIT
-    assert kernel.value("list(theus.runs)[-1].status in ('cancelled', 'abandoned')") == "True"
+    assert cell.traceback.strip() == GIVEN_UP.format("opened").replace(
+        "dropped; ", f"dropped{NOT_DROPPED}"
+    )
 
 
 @pytest.mark.parametrize(
-    "cell",
+    ("cell", "status_then"),
     [
-        "await theus.run(endless)",
-        "await theus.run(blocked)",
-        "await asyncio.gather(theus.run(endless), theus.run(blocked))",
-        "theus.run_sync(endless)",
-        "theus.run_sync(blocked)",
-        "await asyncio.sleep(0)\ntheus.run_sync(endless)",
+        ("await theus.run(endless)", "cancelled"),
+        ("await theus.run(spinning)", "cancelled"),
+        ("await theus.run(blocked)", "abandoned"),
+        ("await asyncio.create_task(theus.run(blocked))", "abandoned"),
+        ("theus.run_sync(endless)", "cancelled"),
+        ("theus.run_sync(spinning)", "cancelled"),
+        ("theus.run_sync(blocked)", "abandoned"),
+        ("await asyncio.sleep(0)\ntheus.run_sync(endless)", "cancelled"),
     ],
 )
-def test_interrupt_of_a_plain_cell_that_waits_for_a_run(kernel: Kernel, cell: str) -> None:
-    kernel.good(
-        "from theus_nb import process\n"
-        "gate = threading.Event()\n"
-        "@process\nasync def endless(ctx): print('ready', flush=True); await asyncio.sleep(30)\n"
-        "@process\ndef blocked(ctx): print('ready', flush=True); gate.wait(30)"
-    )
+def test_interrupt_of_a_plain_cell_that_waits_for_a_run(
+    kernel: Kernel, cell: str, status_then: str
+) -> None:
+    kernel.good(PROCESSES)
     ended, seconds = interrupted(kernel, cell)
     kernel.good("gate.set()")
-    assert re.fullmatch(
-        r"process '(endless|blocked)' was interrupted; the kernel is ready", ended.traceback.strip()
-    )
+    name = next(n for n in ("endless", "spinning", "blocked") if n in cell)
+    said = GIVEN_UP if status_then == "abandoned" else STOPPED
+    assert ended.traceback.strip() == said.format(name)
     assert seconds < LIMIT
-    assert kernel.value("list(theus.runs)[-1].status in ('cancelled', 'abandoned')") == "True"
+    assert status(kernel) == status_then
     assert kernel.value("1 + 1") == "2"
 
 
-@pytest.mark.parametrize(
-    "body",
-    ["while not stop.is_set(): pass", "stop.wait(30)", "sum(iter(stop.is_set, True))"],
-    ids=["pure Python", "C that lets the interpreter go", "C that calls Python"],
+PROCESSES = (
+    "from theus_nb import process\n"
+    "gate = threading.Event()\n"
+    "@process\nasync def endless(ctx): print('ready', flush=True); await asyncio.sleep(30)\n"
+    "@process\ndef spinning(ctx):\n"
+    "    print('ready', flush=True)\n"
+    "    while not gate.is_set(): pass\n"
+    "@process\ndef blocked(ctx): print('ready', flush=True); gate.wait(30)\n"
+    "@process\nasync def outer(ctx): await theus.run(blocked)"
 )
-def test_interrupt_gives_up_on_a_thread(kernel: Kernel, body: str) -> None:
-    kernel.good("stop = threading.Event()")
-    cell, seconds = interrupted(
-        kernel, f"%%theus_process thread -i stop -o n\nprint('ready', flush=True)\n{body}\nn = 1"
+
+
+def test_interrupt_of_several_runs_is_one_line(kernel: Kernel) -> None:
+    kernel.good(PROCESSES)
+    cell, _ = interrupted(kernel, "await asyncio.gather(theus.run(endless), theus.run(spinning))")
+    said = {STOPPED.format(name) for name in ("endless", "spinning")}
+    assert cell.traceback.strip() in said
+    assert kernel.value("{run.status for run in list(theus.runs)[-2:]}") == "{'cancelled'}"
+
+
+def test_interrupt_names_the_process_whose_thread_goes_on(kernel: Kernel) -> None:
+    kernel.good(PROCESSES)
+    cell, _ = interrupted(kernel, "%%theus_process front\nawait theus.run('outer')")
+    kernel.good("gate.set()")
+    assert cell.traceback.strip() == GIVEN_UP.format("front").replace(
+        "its thread", "the thread of 'blocked'"
     )
-    assert "process 'thread' was interrupted; the kernel is ready" in cell.traceback
-    assert seconds < LIMIT
-    # The lane of the cells has another thread already.
-    assert kernel.good("%%theus_process next -o m\nm = 1\nm").result == "1"
-    kernel.good("stop.set()")
-    assert kernel.value("'n' in globals()") == "False"
 
 
 def test_background_runs_are_untouched(kernel: Kernel) -> None:

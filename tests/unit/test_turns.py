@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from tests.unit.support import Gate, Signal
 from tests.unit.test_stopping import patient
 from theus_nb.decorator import process
+from theus_nb.errors import DeadlockError, UpstreamError
 from theus_nb.policy import Policy, Rate
+from theus_nb.run import Run
 from theus_nb.turns import Turns
 
 if TYPE_CHECKING:
@@ -119,6 +121,100 @@ async def test_a_process_that_calls_itself_passes(theus: Session) -> None:
 
     assert await theus.run(countdown, 4) == 4
     assert await theus.run(countdown_async, 4) == 4
+
+
+@process(name="last", inputs=["domain.result"])
+async def reads_result(ctx: Context) -> object:
+    return ctx["domain.result"]
+
+
+@process(name="one", inputs=["domain.raw"], outputs=["domain.result"], limit=1)
+async def on_loop(_ctx: Context) -> str:
+    return "result"
+
+
+@process(name="one", inputs=["domain.raw"], outputs=["domain.result"], limit=1)
+def in_worker(_ctx: Context) -> str:
+    return "result"
+
+
+@patient
+async def test_awaiting_what_waits_for_a_later_turn_is_refused(theus: Session) -> None:
+    for later in (on_loop, in_worker):
+        theus.state["domain.raw"] = 1
+        gate, waiting = Gate(), list[Run]()
+
+        @process(name="one", limit=1)
+        async def holder(_ctx: Context) -> str:
+            await gate.wait()  # noqa: B023 - awaited below
+            with pytest.raises(DeadlockError) as caught:
+                await waiting[-1]  # noqa: B023 - likewise
+            return str(caught.value)
+
+        first = theus.start(holder)
+        between = theus.start(later)
+        second = theus.start(later)
+        waiting.append(theus.start(reads_result))
+        await asyncio.sleep(0)
+        gate.open()
+        circle = [first, waiting[0], second, between, first]
+        steps = " waits for ".join(f"{run.id} {run.name!r}" for run in circle)
+        assert steps in await first
+        assert [await between, await second, await waiting[0]] == ["result"] * 3
+
+
+@patient
+async def test_a_run_that_would_wait_for_ever_for_its_turn_fails(theus: Session) -> None:
+    for later in (on_loop, in_worker):
+        gate, waiting = Gate(), list[Run]()
+
+        @process(outputs=["domain.raw"])
+        async def fetch(_ctx: Context) -> int:
+            await gate.wait()  # noqa: B023 - awaited below
+            return 1
+
+        @process(name="one", limit=1)
+        async def holder(_ctx: Context) -> str:
+            with pytest.raises(UpstreamError):
+                await waiting[-1]  # noqa: B023 - likewise
+            return "went on"
+
+        theus.start(fetch)
+        first, second = theus.start(holder), theus.start(later)
+        waiting.append(theus.start(reads_result))
+        await asyncio.sleep(0)
+        assert second.status == "waiting"
+        gate.open()
+        assert await first == "went on"
+        with pytest.raises(DeadlockError, match=r"(?s)'one' would never get its turn.*'last'"):
+            await second
+        theus.state["domain.result"] = None
+
+
+@patient
+async def test_turns_given_up_are_no_waits(theus: Session) -> None:
+    """Whoever left the line, or was let in, is not waited for by those behind."""
+    theus.state["domain.raw"] = 1
+    gate, started = Gate(), Signal()
+
+    @process(name="one", limit=1)
+    async def holder(_ctx: Context) -> None:
+        started.set()
+        await gate.wait()
+
+    @process
+    async def awaits(_ctx: Context, run: Run) -> object:
+        return await run
+
+    first = theus.start(holder)
+    await started.wait()
+    between, last = theus.start(on_loop), theus.start(in_worker)
+    between.cancel()
+    asking = theus.start(awaits, last)
+    gate.open()
+    await first
+    assert await asking == "result"
+    assert theus._dispatcher.attempts._turns["one"]._ahead == {}
 
 
 class FakeRun:

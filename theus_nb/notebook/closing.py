@@ -8,6 +8,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
+from theus_nb.deadline import COROUTINES, EXIT, Deadline
 from theus_nb.lanes import release_bridge
 from theus_nb.notebook.waiting import until_ended
 from theus_nb.session import current
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 _GRACE: Final = 2.0
 """Seconds that cancelled runs are given before they are named, when the extension is unloaded."""
-
-_EXIT_GRACE: Final = 0.3
-"""Seconds that they are given when the kernel exits: front ends kill it soon after."""
 
 
 def end_session(
@@ -80,21 +78,24 @@ class CloseAtExit:
         atexit.unregister(self._close)
 
     def _close(self) -> None:
+        deadline = Deadline(EXIT)
         runs = self._session.runs.unfinished()
-        self._session.close()
-        if not runs:
-            return
-        if not self._loop.is_running() and not self._loop.is_closed():
-            grace = self._loop.create_task(_grace(runs, _EXIT_GRACE))
+        self._session.cancel_all(deadline)
+        self._end_coroutines(runs, deadline.within(COROUTINES))
+        left = _going_on(runs)
+        for run in runs:
+            run.engine.cancelled(run)  # recorded: nobody will be there when it ends
+        self._session.close_at_exit(deadline)
+        if left:
+            logging.getLogger(__name__).warning(left)
+
+    def _end_coroutines(self, runs: list[Run], deadline: Deadline) -> None:
+        if runs and not self._loop.is_running() and not self._loop.is_closed():
+            grace = self._loop.create_task(_grace(runs, deadline.left()))
             while not grace.done():
                 # The kernel may have asked the loop to stop more often than once.
                 with contextlib.suppress(RuntimeError):
                     self._loop.run_until_complete(grace)
-        left = _going_on(runs)
-        for run in runs:
-            run.engine.cancelled(run)  # recorded: nobody will be there when it ends
-        if left:
-            logging.getLogger(__name__).warning(left)
 
 
 async def _grace(runs: list[Run], seconds: float) -> None:

@@ -12,7 +12,11 @@ import contextlib
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, cast
+
+from theus_nb.dispatcher import Dispatcher
+from theus_nb.endings import thread_goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +25,20 @@ if TYPE_CHECKING:
 
 
 class InterruptedProcess(KeyboardInterrupt):
-    """The user interrupted the cell that awaited a process."""
+    """The user interrupted the cell that awaited a process.
 
-    def __init__(self, process: str) -> None:
-        super().__init__(f"process {process!r} was interrupted; the kernel is ready")
+    Args:
+        process: Its name.
+        error: What the interrupt was seen as; it has passed the run that was awaited.
+    """
+
+    def __init__(self, process: str, error: BaseException) -> None:
+        run = _awaited_run(error)
+        goes_on = ""
+        if run is not None and run.status == "abandoned":
+            whose = "its thread" if run.name == process else f"the thread of {run.name!r}"
+            goes_on = f"{thread_goes_on(run, whose)}; "
+        super().__init__(f"process {process!r} was interrupted; {goes_on}the kernel is ready")
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: this line, and no page of frames."""
@@ -39,6 +53,20 @@ class InterruptedWait(InterruptedProcess):
         goes = "goes" if len(runs) == 1 else "go"
         text = f"the wait was interrupted; {listed} {goes} on: %theus cancel all ends what runs"
         KeyboardInterrupt.__init__(self, text)
+
+
+def _awaited_run(error: BaseException) -> Run | None:
+    """Return the run of a worker thread whose await an exception has ended, or None.
+
+    A `KeyboardInterrupt` may stand for a cancellation that a pumped loop has seen.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        for frame, _line in reversed(list(traceback.walk_tb(link.__traceback__))):
+            if frame.f_code is Dispatcher.run.__code__:
+                return cast("Run | None", frame.f_locals.get("submitted"))
+        link = link.__context__
+    return None
 
 
 def was_interrupted() -> bool:

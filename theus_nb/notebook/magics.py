@@ -93,7 +93,7 @@ class TheusMagics(Magics):
             return self._session.run_sync(process, *arguments)
         except KeyboardInterrupt as error:
             if user_part(error.__traceback__) is None:  # nothing of the user's was running
-                raise InterruptedProcess(process.name) from None
+                raise InterruptedProcess(process.name, error) from None
             raise
 
     @no_var_expand
@@ -118,9 +118,9 @@ class TheusMagics(Magics):
             return self._background.start(process, arguments)
         try:
             return await self._session.run(process, *arguments)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if was_interrupted():
-                raise InterruptedProcess(process.name) from None
+                raise InterruptedProcess(process.name, error) from None
             raise
 
     async def _wait(self, words: list[str]) -> None:

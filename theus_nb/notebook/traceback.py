@@ -66,7 +66,7 @@ def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
         if evalue is None or not _concerns_us(evalue, etb):
             return original(etype, evalue, etb, tb_offset, *args, **kwargs)
         if (process := _interrupted_process(evalue, etb)) is not None:
-            return [str(InterruptedProcess(process))]
+            return [str(InterruptedProcess(process, evalue))]
         part = user_part(etb)
         if part is not None:
             return original(etype, evalue, part, 0, *args, **kwargs)

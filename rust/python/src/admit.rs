@@ -214,7 +214,7 @@ pub fn proceed(run: &Bound<'_, Run>) -> PyResult<()> {
 }
 
 /// Wakes the coroutine that waits for a run's inputs, on its loop.
-fn open_gate(run: &Bound<'_, Run>) {
+pub fn open_gate(run: &Bound<'_, Run>) {
     let py = run.py();
     let me = run.get();
     let Some(gate) = me.state().gate.take() else {

@@ -4,6 +4,7 @@
 use std::sync::PoisonError;
 
 use pyo3::prelude::*;
+use theus_core::Ticket;
 use theus_core::span::Status;
 
 use crate::access::Access;
@@ -110,6 +111,21 @@ impl Engine {
             next = core.runs.get(&parent);
         }
         found
+    }
+
+    /// Notes that a run whose inputs are there waits for the end of another one: its turn.
+    ///
+    /// Returns the circle, from `run` on, if that one waits for this one; nothing is noted then.
+    fn hold(&self, run: &Bound<'_, Run>, holder: u64) -> Option<Vec<u64>> {
+        let number = Ticket(run.get().number());
+        let noted = self.core().scheduler.await_begin(number, Ticket(holder));
+        let circle = noted.err()?;
+        Some(circle.iter().map(|ticket| ticket.0).collect())
+    }
+
+    /// The run waits for that one no more.
+    fn unhold(&self, run: &Bound<'_, Run>, holder: u64) {
+        self.forget_wait(run.get().number(), holder);
     }
 }
 

@@ -15,7 +15,7 @@ use theus_core::audit::Fingerprint;
 use theus_core::span::{Span, Status};
 use theus_core::{End, Ticket};
 
-use crate::admit::{Aftermath, refused};
+use crate::admit::{Aftermath, open_gate, refused};
 use crate::bridge::{Bridge, Completion};
 use crate::definition::Definition;
 use crate::engine::{Engine, Entry, Held};
@@ -180,6 +180,8 @@ pub fn fail_with(
     };
     let (entry, aftermath) = ended.map_err(|r| refused(py, &r.error, &run.get().name(py)))?;
     end(engine, &entry, outcome, status, reported);
+    // Its coroutine may wait for a turn that will never come.
+    open_gate(run);
     aftermath.act(engine)?;
     Ok(true)
 }

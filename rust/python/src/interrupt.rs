@@ -26,7 +26,11 @@ const SHIELDED: [&str; 5] = [
 ];
 
 /// Our own code between the engine and the statements of a cell: nothing can be lost there.
-const PASSED: [&str; 2] = ["theus_nb.notebook.cell", "theus_nb.notebook.namespace"];
+const PASSED: [&str; 3] = [
+    "theus_nb.notebook.cell",
+    "theus_nb.notebook.figures",
+    "theus_nb.notebook.namespace",
+];
 
 /// The function of the engine that calls bodies.
 const CALLER: &str = "execute";
