@@ -19,7 +19,7 @@ from theus_nb.errors import (
 from theus_nb.guard import PLAIN, guard_input, guard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from theus_nb._core import Run
     from theus_nb.process import Process
@@ -52,6 +52,7 @@ class Access:
     published: set[str] | None = None
     violation: ContractViolationError | None = None
     ended = False
+    interrupts: set[Callable[[], object]] | None = None
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Access:
             RunEndedError: The run has ended.
         """
         if self.ended or self.run.has_ended:
-            raise self._over()
+            raise self.over()
         if path in self.writes:
             return self.writes[path]
         if path in self.children_writes:
@@ -115,7 +116,7 @@ class Access:
         if contract.reads(variable) or contract.writes(variable):
             return self.read(variable)
         if self.ended:
-            raise self._over()
+            raise self.over()
         # A zone nobody declared is reported at the leaf, where the whole path is known.
         return Branch(self, name)
 
@@ -128,7 +129,7 @@ class Access:
         """
         # Asked too: a thread that was given up goes on without knowing that its run has ended.
         if self.ended or self.run.has_ended:
-            raise self._over()
+            raise self.over()
         if path not in self.process.layout.outputs and not self.process.contract.writes(path):
             raise self._violated(UndeclaredWriteError, path, "writes", "outputs")
         self.writes[path] = value
@@ -153,7 +154,7 @@ class Access:
     def publish(self) -> None:
         """Commit what has been written since the last publication."""
         if self.ended or self.run.has_ended:
-            raise self._over()
+            raise self.over()
         if self.violation is not None:
             raise self.violation
         writes = {path: guard_output(value) for path, value in self.writes.items()}
@@ -190,6 +191,18 @@ class Access:
         in_place = any(grants(o, path) or grants(path, o) for o in outputs)
         return guard_input(value, in_place=in_place)
 
+    def watch_end(self) -> set[Callable[[], object]]:
+        """Return the functions that are called when the run ends, in the thread that ends it."""
+        if self.interrupts is None:
+            self.interrupts = set()
+            self.run.watch(self._interrupt)
+        return self.interrupts
+
+    def _interrupt(self) -> None:
+        if self.run.has_ended:
+            for interrupt in tuple(self.interrupts or ()):
+                interrupt()
+
     def cancel_requested(self) -> bool:
         """Tell whether somebody asked for the end of this run."""
         return self.run.cancel_requested
@@ -200,7 +213,8 @@ class Access:
             msg = f"run {self.run.id} of {self.process.name!r} was cancelled"
             raise RunCancelledError(msg, process=self.process.name, run_id=self.run.id)
 
-    def _over(self) -> RunEndedError:
+    def over(self) -> RunEndedError:
+        """Return the exception that says that this run has ended."""
         msg = (
             f"the context of run {self.run.id} of {self.process.name!r} was used after the run "
             "had ended: read what a background task needs before the process returns, or start "

@@ -16,6 +16,7 @@ from theus_nb.process import Process
 from theus_nb.registry import Registry
 from theus_nb.registry import default as default_registry
 from theus_nb.run import Runs
+from theus_nb.signals import Signals
 from theus_nb.state import State
 from theus_nb.sync_entry import run_sync
 
@@ -40,6 +41,7 @@ class Session:
         run: ``await theus.run(process, *args, **kwargs)`` runs a process and returns its value;
             see `Dispatcher.run`.
         state: The shared state.
+        signals: Values published under topics; see `Signals`.
         runs: Records of the last 1,000 finished runs and of the unfinished ones.
         registry: The processes by name, this session's own before those of ``@process``.
     """
@@ -55,6 +57,8 @@ class Session:
         self.run = self._dispatcher.run
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
+        dispatcher = self._dispatcher
+        self.signals = Signals(lambda: dispatcher.loop)
         self._closed = False
         # Weakly, so that a session nobody holds can go before the interpreter does.
         reference = weakref.ref(self)
@@ -177,6 +181,7 @@ class Session:
         self._closed = True
         atexit.unregister(self._at_exit)
         self._dispatcher.close("the session was closed")
+        self.signals.close()
 
     async def aclose(self) -> None:
         """Do the same, and wait until the coroutines that were cancelled have ended."""

@@ -6,6 +6,7 @@
 //! | [`contract`] | what a run declares to read and write, compiled once |
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
+//! | [`signals`] | values published under topics, to bounded subscribers |
 //! | [`span`] | the records of runs that the timeline shows |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
@@ -26,6 +27,7 @@ pub mod path;
 pub mod place;
 pub mod runtime;
 pub mod scheduler;
+pub mod signals;
 pub mod span;
 
 pub use contract::{Access, ContractId};

@@ -10,6 +10,7 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
+//! | `signals` | the signal hub |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
 // Arguments of Python methods arrive by value, extracted for this one call.
@@ -29,6 +30,7 @@ mod inspect;
 mod outcome;
 mod queue;
 mod run;
+mod signals;
 mod store;
 mod versions;
 mod waiter;
@@ -44,6 +46,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<queue::Lane>()?;
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;
+    module.add_class::<signals::SignalHub>()?;
+    module.add_class::<signals::Subscription>()?;
     module.add_class::<waiter::Waiter>()?;
     fork::watch(module.py(), module)
 }
