@@ -17,11 +17,15 @@ from typing_extensions import disjoint_base
 __all__ = [
     "Bridge",
     "Definition",
+    "DraftFile",
     "Engine",
+    "FileWriter",
     "Lane",
     "Run",
     "SignalHub",
+    "StagedFile",
     "Subscription",
+    "Ticket",
     "Waiter",
     "WorkQueue",
 ]
@@ -158,6 +162,8 @@ class Run:
     task: Any
     def keep_outputs(self, outputs: dict[str, object]) -> None:
         """Show what would have been written in `outputs`."""
+    def begin_commit(self) -> bool:
+        """Let the run not be cancelled from here on. False if it has been, or has ended."""
     def begin_wait(self) -> None:
         """Record that the process we are in, if any, waits for this run from here on.
 
@@ -370,6 +376,71 @@ class Subscription:
         """Topic of the value taken last."""
 
 @final
+class Ticket:
+    """A disk operation that is under way. Its result is taken once, by one caller."""
+
+    def tell(self, bridge: Bridge, function: Callable[..., object], *arguments: object) -> bool:
+        """Have a function called on a loop when it is done; False if it is."""
+    def descriptor(self) -> int | None:
+        """Return the number of a descriptor that becomes readable when it is done; None if it is.
+
+        The ticket owns it.
+
+        Raises:
+            OSError: None could be opened.
+        """
+    def take(self) -> Any:
+        """Return what the operation leaves.
+
+        Raises:
+            FileWriteError: It did not succeed.
+        """
+
+@final
+class FileWriter:
+    """Writes complete files, on threads that hold no Python objects. Nothing here waits.
+
+    All methods raise `ForkedProcessError` in a forked child.
+    """
+
+    def __new__(cls) -> FileWriter: ...
+    def write(self, path: str, content: bytes) -> Ticket:
+        """Write a file durably.
+
+        Returns:
+            A ticket for ``([(path, bytes, sha256)], [exceptions])``.
+        """
+    def open(self, path: str) -> Ticket:
+        """Make a temporary for a file; the ticket is for a `DraftFile`."""
+    def publish(self, files: list[StagedFile]) -> Ticket:
+        """Put staged files in their places; each directory is synced once for all that come.
+
+        Returns:
+            A ticket for ``([(path, bytes, sha256)], [exceptions])``.
+        """
+
+@final
+class DraftFile:
+    """A temporary that is being written. It is removed when nobody holds it."""
+
+    def write(self, content: bytes) -> Ticket:
+        """Append bytes; wait for the ticket before the next."""
+    def seal(self) -> Ticket:
+        """Sync it; the ticket is for a `StagedFile`."""
+    def discard(self) -> None:
+        """Remove it, soon."""
+
+@final
+class StagedFile:
+    """A synced temporary that is not visible yet. It is removed when nobody holds it."""
+
+    @property
+    def row(self) -> tuple[str, int, str]:
+        """Its target, its length, and the SHA-256 of its content."""
+    def discard(self) -> None:
+        """Remove it, soon."""
+
+@final
 class Definition:
     """What a process is to one engine. Made by `Engine.define`."""
 
@@ -476,6 +547,9 @@ class Engine:
         """Lift the failed marks at and beneath a path: those lifted, and a failed ancestor."""
     def failed_paths(self) -> list[tuple[str, BaseException | None]]:
         """Failed paths and why; None where a circle of waits was broken."""
+    @property
+    def hooks(self) -> Any:
+        """The Python side."""
     def writers(self, path: str) -> list[Run]:
         """Unfinished runs that may write a path."""
     def blockers(self, run: Run) -> list[Run]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from theus_nb._core import Run
     from theus_nb.process import Process
+    from theus_nb.staging import Staging
 
 current: Final[contextvars.ContextVar[Access | None]] = contextvars.ContextVar(
     "theus_nb.current", default=None
@@ -53,6 +54,7 @@ class Access:
     violation: ContractViolationError | None = None
     ended = False
     interrupts: set[Callable[[], object]] | None = None
+    staged: Staging | None = None
 
     def __init__(
         self,
@@ -117,6 +119,8 @@ class Access:
             return self.read(variable)
         if self.ended:
             raise self.over()
+        if name == "files":
+            return self.run.engine.hooks.files.bound(self)
         # A zone nobody declared is reported at the leaf, where the whole path is known.
         return Branch(self, name)
 

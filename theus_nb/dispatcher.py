@@ -17,6 +17,7 @@ from theus_nb.guard import PLAIN
 from theus_nb.lanes import Call, WorkerLanes, bridge_for
 from theus_nb.outputs import collect
 from theus_nb.process import Process
+from theus_nb.waiting import either
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
 
-RECORDS: Final = 1_000
-"""How many finished runs a session remembers, without their values."""
+RECORDS: Final = 1_000  # finished runs that a session remembers, without their values
 
 Admitted = tuple["Run", bool, "dict[str, object] | None"]
 
@@ -65,8 +65,7 @@ class Dispatcher:
     """
 
     def __init__(self, workers: int, zone: NotebookZone, registry: Registry) -> None:
-        self.zone = zone
-        self.registry = registry
+        self.zone, self.registry = zone, registry
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
         self.engine = _core.Engine(self.endings, current, RECORDS)
@@ -184,20 +183,21 @@ class Dispatcher:
             if access is not None:
                 access.ended = True
 
-    def _commit(self, run: Run, access: Access, value: object) -> None:
-        """Lay the value over the outputs and commit, on this thread or on the loop's."""
+    def _commit(self, run: Run, access: Access, value: object) -> Any:  # noqa: ANN401 - None, or awaitable
+        """Lay the value over the outputs and commit; on a loop, files are awaited first."""
         writes = collect(access, value)
+        if access.staged is not None:
+            return either(self.endings.commit_files(self._commit, access, value, writes or {}))
         if access.process.layout.commits_on_loop or access.definitions:
             arguments = (run, access, value, writes or {})
             if access.run.lane == "loop":
                 self.endings.commit_notebook(*arguments)
             else:
                 # The main thread's loop, whichever loop awaits the run.
-                bridge = self._bridge or run.bridge
-                bridge.post(self.endings.commit_notebook_or_fail, *arguments)
-            return
-        if self.engine.finish(run, value, writes) and access.parent is not None and writes:
+                (self._bridge or run.bridge).post(self.endings.commit_notebook_or_fail, *arguments)
+        elif self.engine.finish(run, value, writes) and access.parent is not None and writes:
             access.tell_parents(writes)
+        return None
 
     def _continue_on_loop(self, run: Run, access: Access, value: Awaitable[Any]) -> None:
         """Go on with a ``def`` that returned an awaitable: it is awaited, not handed back."""
@@ -205,7 +205,8 @@ class Dispatcher:
         async def rest() -> None:
             token = current.set(access)
             try:
-                self._commit(run, access, await value)
+                if files := self._commit(run, access, await value):
+                    await files
             except asyncio.CancelledError:
                 self.engine.cancelled(run)
                 raise
@@ -308,8 +309,8 @@ class Dispatcher:
                 value = await value
             if process.is_plain and access.violation is None and type(value) in PLAIN:
                 self.engine.finish(run, value)
-            else:
-                self._commit(run, access, value)
+            elif files := self._commit(run, access, value):
+                await files
         except asyncio.CancelledError as error:
             seen = self.endings.cancelled_here(run, error)
             if seen is error:

@@ -12,8 +12,11 @@ from theus_nb.errors import DeadlockError, MissingInputError, RunCancelledError,
 from theus_nb.lanes import bridge_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from theus_nb._core import Bridge, Engine, Run
     from theus_nb.access import Access
+    from theus_nb.files import Files
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
 
@@ -52,6 +55,7 @@ class Endings:
     """
 
     engine: Engine
+    files: Files
 
     def __init__(self, zone: NotebookZone, registry: Registry) -> None:
         self._zone = zone
@@ -189,6 +193,30 @@ class Endings:
         if run.cancel_requested and not run.cancelled_by_asyncio:
             return task.uncancel()
         return task.cancelling()
+
+    async def commit_files(
+        self,
+        commit: Callable[[Run, Access, object], object],
+        access: Access,
+        value: object,
+        writes: dict[str, object],
+    ) -> None:
+        """Put the files that a run has staged in their places, then commit the rest of it.
+
+        Raises:
+            NotebookConflictError: A plain cell rebound an output: nothing was done.
+            FileWriteError: A file could not be put in its place: the state is not committed.
+        """
+        run = access.run
+        conflict = self._zone.conflict(self.engine, run, writes)
+        if conflict is not None:
+            run.keep_outputs(writes)
+            raise conflict
+        staged, access.staged = access.staged, None
+        late = await staged.publish(run) if staged is not None else None
+        commit(run, access, value)
+        if late is not None:
+            raise late
 
     def commit_notebook(
         self, run: Run, access: Access, value: object, writes: dict[str, object]

@@ -141,6 +141,10 @@ class LaggedError(TheusError, RuntimeError):
 class FileWriteError(TheusError, OSError):
     """A file could not be written; it is as it was unless the message says otherwise."""
 
+    def __str__(self) -> str:
+        """Return the message; a plain OSError with a number shows the system's words instead."""
+        return str(self.args[0])
+
 
 class NoDirectoryError(FileWriteError, FileNotFoundError):
     """The directory in which a file was to be written does not exist."""

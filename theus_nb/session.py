@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from theus_nb.decorator import find
 from theus_nb.dispatcher import Dispatcher
 from theus_nb.errors import ContractError
+from theus_nb.files import Files
 from theus_nb.lanes import default_workers, release_bridge
 from theus_nb.notebook_zone import Namespace, NotebookZone
 from theus_nb.process import Process
@@ -41,6 +42,7 @@ class Session:
         run: ``await theus.run(process, *args, **kwargs)`` runs a process and returns its value;
             see `Dispatcher.run`.
         state: The shared state.
+        files: Writes files that are complete and durable; see `Files`.
         signals: Values published under topics; see `Signals`.
         runs: Records of the last 1,000 finished runs and of the unfinished ones.
         registry: The processes by name, this session's own before those of ``@process``.
@@ -58,6 +60,7 @@ class Session:
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
         dispatcher = self._dispatcher
+        self.files = dispatcher.endings.files = Files()
         self.signals = Signals(lambda: dispatcher.loop)
         self._closed = False
         # Weakly, so that a session nobody holds can go before the interpreter does.

@@ -63,7 +63,7 @@ async def wait_for_waker(
         _block(register, forget, timeout, access)
         return
     future = loop.create_future()
-    waker = functools.partial(bridge_for(loop).post, _open, future)
+    waker = functools.partial(bridge_for(loop).post, open_future, future)
     if register(waker):
         try:
             async with asyncio.timeout(timeout):
@@ -72,7 +72,8 @@ async def wait_for_waker(
             forget(waker)
 
 
-def _open(future: asyncio.Future[None]) -> None:
+def open_future(future: asyncio.Future[None]) -> None:
+    """Let the coroutine go on that awaits a future."""
     if not future.done():
         future.set_result(None)
 

@@ -6,6 +6,7 @@
 //! | [`contract`] | what a run declares to read and write, compiled once |
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
+//! | [`files`] | files that are complete, old or new, and durable |
 //! | [`signals`] | values published under topics, to bounded subscribers |
 //! | [`span`] | the records of runs that the timeline shows |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
@@ -23,6 +24,7 @@
 
 pub mod contract;
 pub mod error;
+pub mod files;
 pub mod path;
 pub mod place;
 pub mod runtime;

@@ -296,7 +296,8 @@ pub fn cancel_run(run: &Bound<'_, Run>, by: CancelledBy) -> PyResult<bool> {
     let me = run.get();
     let (task, status) = {
         let mut state = me.state();
-        if state.outcome.is_some() {
+        // Its files are being put in their places: too late.
+        if state.outcome.is_some() || state.committing {
             return Ok(false);
         }
         let task = state.task.as_ref().map(|task| task.clone_ref(py));

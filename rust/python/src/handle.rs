@@ -129,6 +129,15 @@ impl Run {
         wait_edge(slf).map(drop)
     }
 
+    /// From here on the run cannot be cancelled. False if it has been, or has ended.
+    fn begin_commit(&self) -> bool {
+        let mut state = self.state();
+        // A coroutine goes on although it was cancelled if its body swallowed that; a thread is given up at once.
+        let given_up = state.cancel.is_some() && matches!(self.lane, Lane::Worker { .. });
+        state.committing = state.outcome.is_none() && !given_up;
+        state.committing
+    }
+
     /// Registers the future to be opened when the inputs are there; false if they are already.
     fn set_gate(&self, gate: Py<PyAny>) -> bool {
         let mut state = self.state();

@@ -10,6 +10,7 @@
 //! | `here` | on which loop, in which context the calling code is |
 //! | `bridge`, `wakeup` | completions on their way to an event loop |
 //! | `queue` | worker threads and what they wait on |
+//! | `files`, `ticket`, `runtime` | complete files; an operation's result on its way back; tokio's thread |
 //! | `signals` | the signal hub |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
@@ -21,6 +22,7 @@ mod bridge;
 mod callbacks;
 mod engine;
 mod errors;
+mod files;
 mod finish;
 mod fork;
 mod future;
@@ -30,8 +32,10 @@ mod inspect;
 mod outcome;
 mod queue;
 mod run;
+mod runtime;
 mod signals;
 mod store;
+mod ticket;
 mod versions;
 mod waiter;
 mod wakeup;
@@ -43,11 +47,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<bridge::Bridge>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<engine::Known>()?;
+    module.add_class::<files::DraftFile>()?;
+    module.add_class::<files::FileWriter>()?;
+    module.add_class::<files::StagedFile>()?;
     module.add_class::<queue::Lane>()?;
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<signals::SignalHub>()?;
     module.add_class::<signals::Subscription>()?;
+    module.add_class::<ticket::Ticket>()?;
     module.add_class::<waiter::Waiter>()?;
     fork::watch(module.py(), module)
 }

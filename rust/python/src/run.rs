@@ -65,6 +65,8 @@ pub struct State {
     pub gate: Option<Py<PyAny>>,
     /// All inputs are there.
     pub ready: bool,
+    /// Cannot be cancelled any more: what it did outside is becoming visible.
+    pub committing: bool,
     pub outputs: Option<Py<PyDict>>,
     pub submitted: u64,
     pub started: u64,
@@ -126,6 +128,7 @@ impl Run {
                 task,
                 gate: None,
                 ready: false,
+                committing: false,
                 outputs: None,
                 submitted: now,
                 started: 0,

@@ -8,7 +8,10 @@ use theus_core::signals::{Hub, Pattern, Policy, SubscriberId, TOPICS, Taken, Uns
 
 type Numbers = Hub<u32, &'static str>;
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "the hub shares what it holds")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the hub shares what it holds"
+)]
 fn copy(value: &u32) -> u32 {
     *value
 }
