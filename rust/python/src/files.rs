@@ -22,13 +22,12 @@ pub struct FileWriter {
 }
 
 /// Does something on the disk's threads and leaves its outcome with a ticket.
-fn on_disk(publisher: &Shared, work: impl FnOnce() -> Outcome + Send + 'static) -> Ticket {
+fn on_disk(
+    publisher: &Shared,
+    work: impl FnOnce(&Publisher<RealDisk>) -> Outcome + Send + 'static,
+) -> Ticket {
     let (ticket, slot) = Ticket::new();
-    let shared = Arc::clone(publisher);
-    publisher.runtime().spawn(async move {
-        let outcome = shared.blocking(move |_| work()).await;
-        slot.finish(outcome.unwrap_or(Outcome::Lost));
-    });
+    publisher.submit(move |publisher| slot.finish(work(publisher)));
     ticket
 }
 
@@ -46,40 +45,33 @@ impl FileWriter {
     fn write(&self, py: Python<'_>, path: PathBuf, content: &[u8]) -> PyResult<Ticket> {
         fork::check(py, self.made_in)?;
         let (ticket, slot) = Ticket::new();
-        let publisher = Arc::clone(&self.publisher);
         let content = content.to_vec();
-        self.publisher.runtime().spawn(async move {
-            let outcome = match publisher.stage(path, content).await {
-                Ok(staged) => {
-                    let (written, failed) = publisher.publish(vec![staged]).await;
-                    Outcome::Published(written, failed)
-                }
-                Err(failure) => Outcome::Failed(failure),
-            };
-            slot.finish(outcome);
-        });
+        self.publisher.submit(
+            move |publisher| match publisher.stage_here(&path, &content) {
+                Ok(staged) => publisher.publish_here(vec![staged], move |written, failed| {
+                    slot.finish(Outcome::Published(written, failed));
+                }),
+                Err(failure) => slot.finish(Outcome::Failed(failure)),
+            },
+        );
         Ok(ticket)
     }
 
     /// Begins a temporary for a file: a `DraftFile`.
     fn open(&self, py: Python<'_>, path: PathBuf) -> PyResult<Ticket> {
         fork::check(py, self.made_in)?;
-        let publisher = Arc::clone(&self.publisher);
-        let (ticket, slot) = Ticket::new();
-        self.publisher.runtime().spawn(async move {
-            let opened = publisher.blocking(move |disk| Draft::open(disk, &path));
-            let outcome = match opened.await {
-                Some(Ok(draft)) => Outcome::Draft(DraftFile {
+        let (shared, made_in) = (Arc::clone(&self.publisher), self.made_in);
+        Ok(on_disk(
+            &self.publisher,
+            move |publisher| match Draft::open(publisher.disk(), &path) {
+                Ok(draft) => Outcome::Draft(DraftFile {
                     draft: Arc::new(Mutex::new(Some(draft))),
-                    publisher,
-                    made_in: fork::generation(),
+                    publisher: shared,
+                    made_in,
                 }),
-                Some(Err(failure)) => Outcome::Failed(failure),
-                None => Outcome::Lost,
-            };
-            slot.finish(outcome);
-        });
-        Ok(ticket)
+                Err(failure) => Outcome::Failed(failure),
+            },
+        ))
     }
 
     /// Puts staged files in their places: `([(path, bytes, sha256)], [errors])`.
@@ -87,10 +79,10 @@ impl FileWriter {
         fork::check(py, self.made_in)?;
         let staged: Vec<_> = files.iter().filter_map(|file| file.get().take()).collect();
         let (ticket, slot) = Ticket::new();
-        let publisher = Arc::clone(&self.publisher);
-        self.publisher.runtime().spawn(async move {
-            let (written, failed) = publisher.publish(staged).await;
-            slot.finish(Outcome::Published(written, failed));
+        self.publisher.submit(move |publisher| {
+            publisher.publish_here(staged, move |written, failed| {
+                slot.finish(Outcome::Published(written, failed));
+            });
         });
         Ok(ticket)
     }
@@ -111,7 +103,7 @@ impl DraftFile {
     fn write(&self, py: Python<'_>, content: &[u8]) -> PyResult<Ticket> {
         fork::check(py, self.made_in)?;
         let (draft, content) = (Arc::clone(&self.draft), content.to_vec());
-        Ok(on_disk(&self.publisher, move || {
+        Ok(on_disk(&self.publisher, move |_| {
             let mut held = draft.lock().unwrap_or_else(PoisonError::into_inner);
             match held.as_mut().map(|draft| draft.write(&content)) {
                 Some(Ok(())) => Outcome::Nothing,
@@ -129,7 +121,7 @@ impl DraftFile {
         fork::check(py, self.made_in)?;
         let (draft, publisher) = (Arc::clone(&self.draft), Arc::clone(&self.publisher));
         let made_in = self.made_in;
-        Ok(on_disk(&self.publisher, move || {
+        Ok(on_disk(&self.publisher, move |_| {
             let taken = draft.lock().unwrap_or_else(PoisonError::into_inner).take();
             match taken.map(Draft::seal) {
                 Some(Ok(staged)) => Outcome::Staged(StagedFile {

@@ -1,12 +1,12 @@
 //! Putting staged files in their places: one sync of a directory serves everything that was renamed in it meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::disk::Disk;
 use super::draft::{Draft, Staged};
@@ -15,19 +15,56 @@ use super::{Failure, Step, Written};
 /// Disk operations at the same time. Enough for the file system to merge the syncs of several files into one.
 pub const AT_ONCE: usize = 8;
 
-type Answer = oneshot::Sender<Result<Written, Failure>>;
+type Job<D> = Box<dyn FnOnce(&Publisher<D>) + Send>;
 
-/// Files of one directory that wait for the next batch; the entry exists while a task serves it.
-type Batch<D> = Vec<(Staged<D>, Answer)>;
+/// Hears what has become of the files that were published together.
+type Tell = Box<dyn FnOnce(Vec<Written>, Vec<Failure>) + Send>;
 
-/// Writes files on a runtime, a few at a time.
-#[derive(Debug)]
+/// Files that are published together; whoever brings the last answer tells.
+struct Group(Mutex<(usize, Vec<Written>, Vec<Failure>, Option<Tell>)>);
+
+impl Group {
+    fn answer(&self, result: Result<Written, Failure>) {
+        let told = {
+            let mut state = lock(&self.0);
+            match result {
+                Ok(written) => state.1.push(written),
+                Err(failure) => state.2.push(failure),
+            }
+            state.0 = state.0.saturating_sub(1);
+            let last = state.0 == 0;
+            last.then(|| {
+                (
+                    std::mem::take(&mut state.1),
+                    std::mem::take(&mut state.2),
+                    state.3.take(),
+                )
+            })
+        };
+        if let Some((written, failed, Some(tell))) = told {
+            tell(written, failed);
+        }
+    }
+}
+
+/// Files of one directory that wait for the next batch; the entry exists while a thread serves it.
+type Batch<D> = Vec<(Staged<D>, Arc<Group>)>;
+
+struct Jobs<D: Disk> {
+    queue: VecDeque<Job<D>>,
+    workers: usize,
+}
+
+/// Writes files on a runtime's threads for blocking work, a few at a time.
+///
+/// A job stays on one thread from its temporary to the sync of its directory: under load, handing over costs more than
+/// the disk does.
 pub struct Publisher<D: Disk> {
     disk: Arc<D>,
     runtime: Handle,
-    permits: Arc<Semaphore>,
+    jobs: Mutex<Jobs<D>>,
     /// Held for a push or a swap, never while the disk works.
-    waiting: Arc<Mutex<HashMap<PathBuf, Batch<D>>>>,
+    waiting: Mutex<HashMap<PathBuf, Batch<D>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -46,8 +83,11 @@ impl<D: Disk> Publisher<D> {
         Arc::new(Self {
             disk: Arc::new(disk),
             runtime,
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
-            waiting: Arc::default(),
+            jobs: Mutex::new(Jobs {
+                queue: VecDeque::new(),
+                workers: 0,
+            }),
+            waiting: Mutex::default(),
         })
     }
 
@@ -57,67 +97,114 @@ impl<D: Disk> Publisher<D> {
         &self.runtime
     }
 
-    /// Does something that may block; None if the runtime has ended.
-    pub async fn blocking<T: Send + 'static>(
+    /// What is asked for files.
+    #[must_use]
+    pub fn disk(&self) -> &Arc<D> {
+        &self.disk
+    }
+
+    /// Has something done that may block, on one of a few threads, in the order of these calls.
+    pub fn submit(self: &Arc<Self>, job: impl FnOnce(&Self) + Send + 'static) {
+        let spawn = {
+            let mut jobs = lock(&self.jobs);
+            jobs.queue.push_back(Box::new(job));
+            let spawn = jobs.workers < AT_ONCE;
+            jobs.workers += usize::from(spawn);
+            spawn
+        };
+        if spawn {
+            let me = Arc::clone(self);
+            self.runtime.spawn_blocking(move || me.work());
+        }
+    }
+
+    fn work(&self) {
+        loop {
+            let job = {
+                let mut jobs = lock(&self.jobs);
+                match jobs.queue.pop_front() {
+                    Some(job) => job,
+                    None => {
+                        jobs.workers -= 1;
+                        return;
+                    }
+                }
+            };
+            job(self);
+        }
+    }
+
+    /// Writes and syncs a temporary, in this thread.
+    ///
+    /// # Errors
+    /// Something failed; the target is as it was.
+    pub fn stage_here(&self, path: &Path, content: &[u8]) -> Result<Staged<D>, Failure> {
+        let mut draft = Draft::open(&self.disk, path)?;
+        draft.write(content)?;
+        draft.seal()
+    }
+
+    /// Puts staged files in their places, in this thread or in one that is at work in their directories already.
+    ///
+    /// `tell` hears, when that is durable, of the files that are in their places and of those that failed.
+    pub fn publish_here(
         &self,
-        work: impl FnOnce(&Arc<D>) -> T + Send + 'static,
-    ) -> Option<T> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        let disk = Arc::clone(&self.disk);
-        let done = self.runtime.spawn_blocking(move || {
-            let result = work(&disk);
-            drop(permit);
-            result
-        });
-        done.await.ok()
+        staged: Vec<Staged<D>>,
+        tell: impl FnOnce(Vec<Written>, Vec<Failure>) + Send + 'static,
+    ) {
+        if staged.is_empty() {
+            tell(Vec::new(), Vec::new());
+            return;
+        }
+        let state = (
+            staged.len(),
+            Vec::new(),
+            Vec::new(),
+            Some(Box::new(tell) as Tell),
+        );
+        let group = Arc::new(Group(Mutex::new(state)));
+        let mut mine = Vec::new();
+        for file in staged {
+            let directory = file.directory().to_owned();
+            let mut waiting = lock(&self.waiting);
+            if let Some(batch) = waiting.get_mut(&directory) {
+                batch.push((file, Arc::clone(&group)));
+            } else {
+                waiting.insert(directory.clone(), vec![(file, Arc::clone(&group))]);
+                mine.push(directory);
+            }
+        }
+        for directory in mine {
+            serve(&*self.disk, &self.waiting, &directory);
+        }
     }
 
     /// Writes and syncs a temporary.
     ///
     /// # Errors
     /// Something failed; the target is as it was.
-    pub async fn stage(&self, path: PathBuf, content: Vec<u8>) -> Result<Staged<D>, Failure> {
-        let ended = stopped(&path);
-        let staged = self.blocking(move |disk| {
-            let mut draft = Draft::open(disk, &path)?;
-            draft.write(&content)?;
-            draft.seal()
-        });
-        staged.await.unwrap_or(Err(ended))
-    }
-
-    /// Puts staged files in their places; returns when that is durable.
-    ///
-    /// # Errors
-    /// One for each file that failed; the others are in their places.
-    pub async fn publish(&self, staged: Vec<Staged<D>>) -> (Vec<Written>, Vec<Failure>) {
-        let answers: Vec<_> = staged.into_iter().map(|file| self.enqueue(file)).collect();
-        let (mut written, mut failed) = (Vec::new(), Vec::new());
-        for (path, answer) in answers {
-            match answer.await {
-                Ok(Ok(done)) => written.push(done),
-                Ok(Err(failure)) => failed.push(failure),
-                Err(_) => failed.push(stopped(&path)),
-            }
-        }
-        (written, failed)
-    }
-
-    fn enqueue(&self, file: Staged<D>) -> (PathBuf, oneshot::Receiver<Result<Written, Failure>>) {
+    pub async fn stage(
+        self: &Arc<Self>,
+        path: PathBuf,
+        content: Vec<u8>,
+    ) -> Result<Staged<D>, Failure> {
         let (tell, told) = oneshot::channel();
-        let path = file.written().path.clone();
-        let directory = file.directory().to_owned();
-        let mut waiting = lock(&self.waiting);
-        if let Some(batch) = waiting.get_mut(&directory) {
-            batch.push((file, tell));
-        } else {
-            waiting.insert(directory.clone(), vec![(file, tell)]);
-            drop(waiting);
-            let (disk, waiting) = (Arc::clone(&self.disk), Arc::clone(&self.waiting));
-            self.runtime
-                .spawn_blocking(move || serve(&*disk, &waiting, &directory));
-        }
-        (path, told)
+        let ended = stopped(&path);
+        self.submit(move |me| drop(tell.send(me.stage_here(&path, &content))));
+        told.await.unwrap_or(Err(ended))
+    }
+
+    /// Puts staged files in their places; returns, when that is durable, those that are and those that failed.
+    pub async fn publish(self: &Arc<Self>, staged: Vec<Staged<D>>) -> (Vec<Written>, Vec<Failure>) {
+        let (tell, told) = oneshot::channel();
+        let ended = staged
+            .iter()
+            .map(|file| stopped(&file.written().path))
+            .collect();
+        self.submit(move |me| {
+            me.publish_here(staged, |written, failed| drop(tell.send((written, failed))));
+        });
+        told.await.unwrap_or((Vec::new(), ended))
     }
 }
 
@@ -138,8 +225,7 @@ fn serve<D: Disk>(disk: &D, waiting: &Mutex<HashMap<PathBuf, Batch<D>>>, directo
         for (file, tell) in batch {
             match file.rename() {
                 Ok(written) => renamed.push((written, tell)),
-                // Whoever does not listen any more has left; nothing to tell.
-                Err(failure) => drop(tell.send(Err(failure))),
+                Err(failure) => tell.answer(Err(failure)),
             }
         }
         if renamed.is_empty() {
@@ -156,7 +242,7 @@ fn serve<D: Disk>(disk: &D, waiting: &Mutex<HashMap<PathBuf, Batch<D>>>, directo
                     Err(Failure::new(&written.path, Step::SyncDirectory, error))
                 }
             };
-            drop(tell.send(answer));
+            tell.answer(answer);
         }
     }
 }
