@@ -21,27 +21,38 @@ type Job<D> = Box<dyn FnOnce(&Publisher<D>) + Send>;
 type Tell = Box<dyn FnOnce(Vec<Written>, Vec<Failure>) + Send>;
 
 /// Files that are published together; whoever brings the last answer tells.
-struct Group(Mutex<(usize, Vec<Written>, Vec<Failure>, Option<Tell>)>);
+struct Group(Mutex<Answers>);
+
+struct Answers {
+    missing: usize,
+    written: Vec<Written>,
+    failed: Vec<Failure>,
+    tell: Option<Tell>,
+}
 
 impl Group {
     fn answer(&self, result: Result<Written, Failure>) {
         let told = {
             let mut state = lock(&self.0);
             match result {
-                Ok(written) => state.1.push(written),
-                Err(failure) => state.2.push(failure),
+                Ok(written) => state.written.push(written),
+                Err(failure) => state.failed.push(failure),
             }
-            state.0 = state.0.saturating_sub(1);
-            let last = state.0 == 0;
-            last.then(|| {
+            state.missing = state.missing.saturating_sub(1);
+            let tell = if state.missing == 0 {
+                state.tell.take()
+            } else {
+                None
+            };
+            tell.map(|tell| {
                 (
-                    std::mem::take(&mut state.1),
-                    std::mem::take(&mut state.2),
-                    state.3.take(),
+                    tell,
+                    std::mem::take(&mut state.written),
+                    std::mem::take(&mut state.failed),
                 )
             })
         };
-        if let Some((written, failed, Some(tell))) = told {
+        if let Some((tell, written, failed)) = told {
             tell(written, failed);
         }
     }
@@ -122,13 +133,11 @@ impl<D: Disk> Publisher<D> {
         loop {
             let job = {
                 let mut jobs = lock(&self.jobs);
-                match jobs.queue.pop_front() {
-                    Some(job) => job,
-                    None => {
-                        jobs.workers -= 1;
-                        return;
-                    }
-                }
+                let Some(job) = jobs.queue.pop_front() else {
+                    jobs.workers -= 1;
+                    return;
+                };
+                job
             };
             job(self);
         }
@@ -156,13 +165,12 @@ impl<D: Disk> Publisher<D> {
             tell(Vec::new(), Vec::new());
             return;
         }
-        let state = (
-            staged.len(),
-            Vec::new(),
-            Vec::new(),
-            Some(Box::new(tell) as Tell),
-        );
-        let group = Arc::new(Group(Mutex::new(state)));
+        let group = Arc::new(Group(Mutex::new(Answers {
+            missing: staged.len(),
+            written: Vec::new(),
+            failed: Vec::new(),
+            tell: Some(Box::new(tell)),
+        })));
         let mut mine = Vec::new();
         for file in staged {
             let directory = file.directory().to_owned();
