@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from theus_nb.context import Context
 from theus_nb.contract import Contract
 from theus_nb.decorator import process
+from theus_nb.installed import current as _current
 from theus_nb.process import Process
 from theus_nb.run import Run, RunRecord
 from theus_nb.session import Session
-from theus_nb.session import current as _current
 from theus_nb.state import State
 
 if TYPE_CHECKING:

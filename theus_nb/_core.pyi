@@ -17,6 +17,14 @@ from typing import Any, final
 from theus_nb._core_audit import AuditLog
 from theus_nb._core_body import Access, Branch, Context
 from theus_nb._core_feed import Feed
+from theus_nb._core_io import (
+    DraftFile,
+    FileWriter,
+    SignalHub,
+    StagedFile,
+    Subscription,
+    Ticket,
+)
 from theus_nb._core_lanes import Lane, WorkQueue
 from theus_nb._core_loops import Bridge, Waiter
 from theus_nb._core_proof import verify_logs
@@ -29,10 +37,16 @@ __all__ = [
     "Bridge",
     "Context",
     "Definition",
+    "DraftFile",
     "Engine",
     "Feed",
+    "FileWriter",
     "Lane",
     "Run",
+    "SignalHub",
+    "StagedFile",
+    "Subscription",
+    "Ticket",
     "Waiter",
     "WorkQueue",
     "verify_logs",
@@ -116,6 +130,11 @@ class Run:
         """Let a run go on whose inputs are there and whose limits allow it."""
     def request_stop(self) -> None:
         """Have `cancel_requested` say true: its time is up, though nobody cancelled the run."""
+    def begin_commit(self) -> bool:
+        """Let the run be neither cancelled nor given up from here on. False if it has ended."""
+    @property
+    def committing(self) -> bool:
+        """Whether it is becoming visible, and too late to be stopped."""
     def begin_wait(self) -> None:
         """Record that the process we are in, if any, waits for this run from here on.
 
@@ -285,8 +304,16 @@ class Engine(_Looking):
         Raises:
             MissingInputError: A required input was never written.
         """
-    def finish(self, run: Run, value: object, writes: dict[str, object] | None = None) -> bool:
+    def finish(
+        self,
+        run: Run,
+        value: object,
+        writes: dict[str, object] | None = None,
+        tell: Callable[[], object] | None = None,
+    ) -> bool:
         """Commit a run and end it. False if it had ended: then nothing was committed.
+
+        What is given as `tell` is called in between: before anybody hears of the end.
 
         Raises:
             PathShapeError: A written path would hold a value and children. Nothing was
@@ -358,6 +385,9 @@ class Engine(_Looking):
         """Lift the failed marks at and beneath a path: those lifted, and a failed ancestor."""
     def failed_paths(self) -> list[tuple[str, BaseException | None]]:
         """Failed paths and why; None where a circle of waits was broken."""
+    @property
+    def hooks(self) -> Any:
+        """The Python side."""
     def writers(self, path: str) -> list[Run]:
         """Unfinished runs that may write a path."""
     def blockers(self, run: Run) -> list[Run]:

@@ -45,6 +45,10 @@ class Access:
 
     violation: BaseException | None
     """The first breach of the contract: it fails the run, even if the body swallows it."""
+    staged: Any
+    """The files that become visible when the run commits; None if there are none."""
+    interrupts: Any
+    """What is called when the run ends; None before somebody asks for it."""
     hand_over: Callable[[], None] | None
     """Called before anything is published: a cell writes what its names are bound to then."""
     ended: bool

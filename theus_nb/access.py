@@ -53,7 +53,7 @@ def read(access: Access, path: str) -> Any:  # noqa: ANN401 - whatever the state
         RunEndedError: The run has ended.
     """
     if access.ended or access.run.has_ended:
-        raise _over(access)
+        raise over(access)
     for layer in (access.writes, access.children_writes, access.reads):
         if path in layer:
             return layer[path]
@@ -95,7 +95,9 @@ def zone(access: Access, name: str) -> Any:  # noqa: ANN401 - whatever the state
     if contract.reads(variable) or contract.writes(variable):
         return read(access, variable)
     if access.ended:
-        raise _over(access)
+        raise over(access)
+    if name == "files":
+        return access.run.engine.hooks.files.bound(access)
     # A zone nobody declared is reported at the leaf, where the whole path is known.
     return Branch(access, name)
 
@@ -109,7 +111,7 @@ def write(access: Access, path: str, value: object) -> None:
     """
     # Asked too: a thread that was given up goes on without knowing that its run has ended.
     if access.ended or access.run.has_ended:
-        raise _over(access)
+        raise over(access)
     process = access.process
     if path not in process.layout.outputs and not process.contract.writes(path):
         raise _violated(access, UndeclaredWriteError, path, "writes", "outputs")
@@ -165,7 +167,7 @@ class Published:
 def publish(access: Access) -> Published:
     """Commit what has been written since the last publication."""
     if access.ended or access.run.has_ended:
-        raise _over(access)
+        raise over(access)
     if access.violation is not None:
         raise access.violation
     if access.hand_over is not None:
@@ -223,6 +225,34 @@ def _guard(process: Process, path: str, value: object) -> object:
     return guard_input(value, in_place=in_place)
 
 
+# -- the end of a run ----------------------------------------------------------------------------
+
+
+def telling(access: Access, writes: Iterable[str] | None) -> Callable[[], None] | None:
+    """Return what tells a run's parents, for the moment between its commit and its end."""
+    if access.parent is None or not writes:
+        return None
+    return lambda: tell_parents(access, writes)
+
+
+def watch_end(access: Access) -> set[Callable[[], object]]:
+    """Return the functions that are called when a run ends, in the thread that ends it."""
+    known: set[Callable[[], object]] | None = access.interrupts
+    if known is not None:
+        return known
+    interrupts: set[Callable[[], object]] = set()
+    access.interrupts = interrupts
+    run = access.run
+
+    def interrupt() -> None:
+        if run.has_ended:
+            for function in tuple(interrupts):
+                function()
+
+    run.watch(interrupt)
+    return interrupts
+
+
 # -- what must not be ------------------------------------------------------------------------------
 
 
@@ -234,7 +264,8 @@ def check_cancelled(access: Access) -> None:
         raise RunCancelledError(msg, process=run.name, run_id=run.id)
 
 
-def _over(access: Access) -> RunEndedError:
+def over(access: Access) -> RunEndedError:
+    """Return the exception that says that this run has ended."""
     run = access.run
     msg = (
         f"the context of run {run.id} of {run.name!r} was used after the run "

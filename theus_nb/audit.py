@@ -310,6 +310,10 @@ class Audit:
         """Record that a file is in its place and durable."""
         self._record("file_written", {"path": path, "bytes": size, "sha256": sha256})
 
+    def published(self, topic: str) -> None:
+        """Record that a signal was published; its value is not recorded."""
+        self._record("signal_published", {"topic": topic})
+
     def _record(self, kind: str, detail: dict[str, Any]) -> None:
         """Record an entry about the run in whose body we are, if we are in one."""
         access = current.get()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb import _core
 from theus_nb._core import Access
-from theus_nb.access import begin, current, tell_parents
+from theus_nb.access import begin, current, telling
 from theus_nb.admitted import Handle, awaits, body_over, run_of
 from theus_nb.attempts import Attempt, Attempts
 from theus_nb.decorator import find
@@ -21,6 +21,7 @@ from theus_nb.process import Process
 from theus_nb.stopper import Stopper
 from theus_nb.tasks import Tasks
 from theus_nb.timer import Timer
+from theus_nb.waiting import either
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -193,9 +194,11 @@ class Dispatcher:
                 return
         self.endings.fail(run, error)
 
-    def _commit(self, run: Run, access: Access, value: object) -> None:
-        """Lay the value over the outputs and commit, on this thread or on the loop's."""
+    def _commit(self, run: Run, access: Access, value: object) -> Any:  # noqa: ANN401 - None, or awaitable
+        """Lay the value over the outputs and commit; on a loop, files are awaited first."""
         writes = collect(access, value)
+        if access.staged is not None:
+            return either(self.endings.commit_files(self._commit, access, value, writes or {}))
         if access.process.layout.commits_on_loop or access.definitions:
             arguments = (run, access, value, writes or {})
             if run.lane == "loop":
@@ -204,9 +207,9 @@ class Dispatcher:
                 # The main thread's loop, whichever loop awaits the run.
                 bridge = self._bridge or run.bridge
                 bridge.post(self.endings.commit_notebook_or_fail, *arguments)
-            return
-        if self.engine.finish(run, value, writes) and access.parent is not None and writes:
-            tell_parents(access, writes)
+            return None
+        self.engine.finish(run, value, writes, telling(access, writes))
+        return None
 
     def _continue_on_loop(
         self, run: Run, access: Access, value: Awaitable[Any], attempt: Attempt | None
@@ -219,7 +222,9 @@ class Dispatcher:
             try:
                 async with limit:
                     result = await value
-                self._commit(run, access, result)
+                files = self._commit(run, access, result)
+                if files is not None:
+                    await files
             except asyncio.CancelledError:
                 self.engine.cancelled(run)
                 raise
@@ -323,7 +328,9 @@ class Dispatcher:
                 if process.is_async or awaits(process, value):
                     value = await value
             if not access.finish(value):
-                self._commit(access.run, access, value)
+                files = self._commit(access.run, access, value)
+                if files is not None:
+                    await files
                 access.ended = True
         except asyncio.CancelledError as error:
             seen = self.endings.cancelled_here(body_over(admitted, access), error)

@@ -7,14 +7,17 @@ import pathlib
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb.access import tell_parents
+from theus_nb.access import telling
 from theus_nb.contract import declares, grants
 from theus_nb.errors import DeadlockError, MissingInputError, RunCancelledError, UpstreamError
 from theus_nb.lanes import bridge_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from theus_nb._core import Access, Bridge, Engine, Run
     from theus_nb.attempts import Attempts
+    from theus_nb.files import Files
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
     from theus_nb.stopper import Stopper
@@ -73,6 +76,7 @@ class Endings:
     engine: Engine
     attempts: Attempts
     stopper: Stopper
+    files: Files
 
     def __init__(self, zone: NotebookZone, registry: Registry) -> None:
         self._zone = zone
@@ -218,6 +222,30 @@ class Endings:
             return task.uncancel()
         return task.cancelling()
 
+    async def commit_files(
+        self,
+        commit: Callable[[Run, Access, object], object],
+        access: Access,
+        value: object,
+        writes: dict[str, object],
+    ) -> None:
+        """Put the files that a run has staged in their places, then commit the rest of it.
+
+        Raises:
+            NotebookConflictError: A plain cell rebound an output: nothing was done.
+            FileWriteError: A file could not be put in its place: the state is not committed.
+        """
+        run = access.run
+        conflict = self._zone.conflict(self.engine, run, writes)
+        if conflict is not None:
+            run.keep_outputs(writes)
+            raise conflict
+        staged, access.staged = access.staged, None
+        late = await staged.publish(run) if staged is not None else None
+        commit(run, access, value)
+        if late is not None:
+            raise late
+
     def commit_notebook(
         self, run: Run, access: Access, value: object, writes: dict[str, object]
     ) -> None:
@@ -230,9 +258,8 @@ class Endings:
         if conflict is not None:
             run.keep_outputs(writes)
             raise conflict
-        if self.engine.finish(run, value, writes):
+        if self.engine.finish(run, value, writes, telling(access, writes)):
             self._zone.bind(self.engine, run.number, writes, access.definitions)
-            tell_parents(access, writes)
 
     def commit_notebook_or_fail(
         self, run: Run, access: Access, value: object, writes: dict[str, object]

@@ -7,7 +7,8 @@ The tree::
     │   └── PathShapeError                      a path would hold a value and children
     ├── ContractViolationError (PermissionError) a run broke its contract
     │   ├── UndeclaredReadError
-    │   └── UndeclaredWriteError
+    │   ├── UndeclaredWriteError
+    │   └── UndeclaredSideEffectError
     ├── OutputError (ValueError)                what a process returned does not fit its outputs
     │   └── MissingOutputError
     ├── MissingInputError (LookupError)         an input was never written
@@ -19,12 +20,18 @@ The tree::
     ├── RunCancelledError (RuntimeError)        the run was cancelled, not the task that awaits it
     ├── RunTimeoutError (TimeoutError)          the body took longer than its process allows
     ├── RunEndedError (RuntimeError)            a context used after its run has ended
+    ├── LaggedError (RuntimeError)              a subscriber was too slow and lost values
+    ├── FileWriteError (OSError)                a file could not be written
+    │   ├── NoDirectoryError (FileNotFoundError)
+    │   ├── NotAFileError (IsADirectoryError)
+    │   └── FileDeniedError (PermissionError)
     ├── RunPendingError (asyncio.InvalidStateError)  a result asked for too early
     ├── UnreadableLogError (ValueError)         nothing can be said about an audit log
     ├── AuditError (RuntimeError)               the audit log cannot be had, or cannot hold this
     │   └── AuditWriteError                     what was to be made durable is not
     └── SessionError (RuntimeError)
         ├── SessionClosedError
+        ├── SignalClosedError
         ├── ForkedProcessError
         ├── AbandonedThreadsError               too many threads that cannot be stopped
         └── SyncEntryError                      run_sync where only await can work
@@ -80,6 +87,10 @@ class UndeclaredWriteError(ContractViolationError):
     """A run wrote a path that is not among its outputs."""
 
 
+class UndeclaredSideEffectError(ContractViolationError):
+    """A run published a signal or wrote a file that is not among its side effects."""
+
+
 class OutputError(TheusError, ValueError):
     """What a process returned cannot be laid over its declared outputs."""
 
@@ -124,6 +135,38 @@ class RunEndedError(TheusError, RuntimeError):
     """A context was used after the run it belongs to had ended."""
 
 
+class LaggedError(TheusError, RuntimeError):
+    """Values came faster than a subscriber took them, and the oldest were lost.
+
+    Attributes:
+        missed: How many were lost before the next value.
+    """
+
+    def __init__(self, message: str, *, missed: int = 0, **about: str | None) -> None:
+        super().__init__(message, **about)
+        self.missed = missed
+
+
+class FileWriteError(TheusError, OSError):
+    """A file could not be written; it is as it was unless the message says otherwise."""
+
+    def __str__(self) -> str:
+        """Return the message; a plain OSError with a number shows the system's words instead."""
+        return str(self.args[0])
+
+
+class NoDirectoryError(FileWriteError, FileNotFoundError):
+    """The directory in which a file was to be written does not exist."""
+
+
+class NotAFileError(FileWriteError, IsADirectoryError):
+    """The path is a directory, a device or something else that is no regular file."""
+
+
+class FileDeniedError(FileWriteError, PermissionError):
+    """The file, its directory or the file system is read-only."""
+
+
 class RunPendingError(TheusError, asyncio.InvalidStateError):
     """The result of a run was asked for before there was one."""
 
@@ -146,6 +189,10 @@ class SessionError(TheusError, RuntimeError):
 
 class SessionClosedError(SessionError):
     """The session was used after ``Session.close()``."""
+
+
+class SignalClosedError(SessionError):
+    """Nothing is published, or will come, any more."""
 
 
 class ForkedProcessError(SessionError):

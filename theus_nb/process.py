@@ -145,7 +145,8 @@ class Process:
             )
             raise ContractError(msg, process=self.name)
         # Nothing to lay over, nothing to bind: such a run ends without a look at its outputs.
-        self.is_plain = kind == "function" and not self.layout.outputs
+        stages = any(effect.startswith("file:") for effect in contract.side_effects)
+        self.is_plain = kind == "function" and not self.layout.outputs and not stages
         self.kind = kind
         self.source = source if source is not None else _source_of(fn)
         self.source_hash = hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from theus_nb.access import publishers
@@ -11,6 +12,7 @@ from theus_nb.deadline import EXIT, LEAVING, THREADS, Deadline, call_at_exit
 from theus_nb.decorator import find
 from theus_nb.dispatcher import Dispatcher
 from theus_nb.errors import ContractError
+from theus_nb.files import Files
 from theus_nb.lanes import check_workers, default_workers, release_bridge
 from theus_nb.notebook_zone import Namespace, NotebookZone
 from theus_nb.process import Process
@@ -19,6 +21,7 @@ from theus_nb.registry import Registry
 from theus_nb.registry import default as default_registry
 from theus_nb.replacing import replace
 from theus_nb.run import Runs
+from theus_nb.signals import Signals
 from theus_nb.state import State
 from theus_nb.stopper import GRACE
 from theus_nb.sync_entry import run_sync
@@ -67,6 +70,8 @@ class Session:
         run: ``await theus.run(process, *args, **kwargs)`` runs a process and returns its value;
             see `Dispatcher.run`.
         state: The shared state.
+        files: Writes files that are complete and durable; see `Files`.
+        signals: Values published under topics; see `Signals`.
         runs: Records of the last 1,000 finished runs and of the unfinished ones.
         registry: The processes by name, this session's own before those of ``@process``.
         watch: Looks who blocks the loop while runs are there.
@@ -111,6 +116,9 @@ class Session:
         self.watch.on_blocked = self.audit.blocked
         # Its thread must not outlive a session that nobody has closed.
         weakref.finalize(self, self.watch.close, 0.0).atexit = False
+        dispatcher = self._dispatcher
+        self.files = dispatcher.endings.files = Files(self.audit)
+        self.signals = Signals(lambda: dispatcher.loop, published=self.audit.published)
         self._closed = False
         publishers[self._dispatcher.engine] = NotebookPublisher(self._dispatcher)
         # Called with every run that `start` submitted; set by the notebook package.
@@ -355,6 +363,7 @@ class Session:
         if not self._closed:
             self._closed = True
             self._dispatcher.close("the session was closed", deadline.within(THREADS))
+            self.signals.close()
             leaving = deadline.within(LEAVING)
             self._dispatcher.leave(leaving)
             self.watch.close(leaving.left())
@@ -380,16 +389,3 @@ class Session:
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.runs.unfinished())} runs unfinished"
         return f"<Session {len(self.registry)} processes, {state}>"
-
-
-_installed: list[Session] = []
-
-
-def current() -> Session | None:
-    """Return the session of this notebook, or None."""
-    return _installed[-1] if _installed else None
-
-
-def install(session: Session | None) -> None:
-    """Make a session the one that `current` returns; None leaves none."""
-    _installed[:] = [] if session is None else [session]

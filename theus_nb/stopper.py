@@ -96,7 +96,8 @@ class Stopper:
 
     def _pursue(self, stop: _Stop, *, again: bool = True) -> None:
         run = stop.run
-        if run.has_ended or self._stops.get(run.number) is not stop:
+        # What is becoming visible is finished: half of it would be worse than late.
+        if run.has_ended or run.committing or self._stops.get(run.number) is not stop:
             self.forget(run)
             return
         self._disturb(stop)

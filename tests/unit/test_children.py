@@ -265,3 +265,20 @@ async def test_a_child_that_lacks_an_input(theus: Session) -> None:
         return "survived"
 
     assert await theus.run(parent) == "survived"
+
+
+@on_loop
+async def test_who_awaits_a_child_in_a_worker_sees_what_it_committed(theus: Session) -> None:
+    """Every time: nobody hears of the end before the parent knows what was committed."""
+
+    @process(inputs=["domain.n?"], outputs=["domain.n"])
+    def step(_ctx: Context, number: int) -> int:
+        return number
+
+    @process(inputs=["domain.n?"], outputs=["domain.n"])
+    async def parent(ctx: Context) -> None:
+        for number in range(300):
+            await theus.run(step, number)
+            assert ctx["domain.n"] == number
+
+    await theus.run(parent)

@@ -15,8 +15,9 @@ from tests.unit.support import Gate, Signal, on_loop
 from theus_nb.contract import Contract
 from theus_nb.decorator import process
 from theus_nb.errors import RunCancelledError, SessionClosedError, SessionError
+from theus_nb.installed import current, install
 from theus_nb.process import Process
-from theus_nb.session import Session, current, install
+from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from theus_nb.context import Context

@@ -9,9 +9,9 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from theus_nb.deadline import COROUTINES, EXIT, Deadline
+from theus_nb.installed import current
 from theus_nb.lanes import release_bridge
 from theus_nb.notebook.waiting import until_ended
-from theus_nb.session import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
+from theus_nb.installed import current
+from theus_nb.installed import install as set_current
 from theus_nb.notebook.background import Background
 from theus_nb.notebook.closing import CloseAtExit, end_session
 from theus_nb.notebook.completion import make_matcher
@@ -18,8 +20,7 @@ from theus_nb.notebook.output import make_route
 from theus_nb.notebook.terminal import cancel_interrupted_cells
 from theus_nb.notebook.traceback import shorten_tracebacks
 from theus_nb.notebook.transformer import make_transformer
-from theus_nb.session import Session, current
-from theus_nb.session import install as set_current
+from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

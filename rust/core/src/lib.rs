@@ -7,6 +7,8 @@
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
 //! | [`audit`] | the audit log: chained entries, written in groups, kept apart as written and synced |
+//! | [`files`] | files that are complete, old or new, and durable |
+//! | [`signals`] | values published under topics, to bounded subscribers |
 //! | [`span`] | the records of runs that the timeline shows |
 //! | [`audit`] | the audit log: chained entries, and the proof that nobody has changed them |
 //! | [`watch`] | when an event loop counts as blocked |
@@ -28,10 +30,12 @@ pub mod audit;
 pub mod contract;
 pub mod error;
 pub mod feed;
+pub mod files;
 pub mod path;
 pub mod place;
 pub mod runtime;
 pub mod scheduler;
+pub mod signals;
 pub mod span;
 pub mod watch;
 

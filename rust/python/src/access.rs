@@ -28,6 +28,8 @@ struct Layers {
     published: Option<Py<PyDict>>,
     violation: Option<Py<PyAny>>,
     hand_over: Option<Py<PyAny>>,
+    staged: Option<Py<PyAny>>,
+    interrupts: Option<Py<PyAny>>,
     ended: bool,
 }
 
@@ -206,6 +208,28 @@ impl Access {
         let _old = std::mem::replace(&mut self.layers().hand_over, function);
     }
 
+    /// The files that become visible when the run commits.
+    #[getter]
+    fn staged(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.layers().staged.as_ref().map(|s| s.clone_ref(py))
+    }
+
+    #[setter]
+    fn set_staged(&self, staged: Option<Py<PyAny>>) {
+        let _old = std::mem::replace(&mut self.layers().staged, staged);
+    }
+
+    /// What is to be called when the run ends.
+    #[getter]
+    fn interrupts(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.layers().interrupts.as_ref().map(|i| i.clone_ref(py))
+    }
+
+    #[setter]
+    fn set_interrupts(&self, interrupts: Option<Py<PyAny>>) {
+        let _old = std::mem::replace(&mut self.layers().interrupts, interrupts);
+    }
+
     /// Whether the body is over; it may have ended before its run has.
     #[getter]
     fn ended(&self) -> bool {
@@ -240,7 +264,7 @@ impl Access {
                 }
                 Returned::Unknown => false,
             };
-            if !direct || layers.violation.is_some() {
+            if !direct || layers.violation.is_some() || layers.staged.is_some() {
                 return Ok(false);
             }
         }
@@ -263,6 +287,8 @@ impl Access {
         visit.call(&layers.definitions)?;
         visit.call(&layers.published)?;
         visit.call(&layers.hand_over)?;
+        visit.call(&layers.staged)?;
+        visit.call(&layers.interrupts)?;
         visit.call(&layers.violation)
     }
 

@@ -26,6 +26,9 @@ impl Engine {
         run: &Bound<'_, Run>,
         error: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
+        if run.get().state().committing {
+            return Ok(false); // it will end by itself, and its files are half in their places
+        }
         let ended = match error {
             None => end_cancelled(slf, run, Status::Abandoned)?,
             Some(error) => {

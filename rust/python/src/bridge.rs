@@ -171,6 +171,24 @@ impl Bridge {
         true
     }
 
+    /// Does the same from a thread that does not hold the interpreter, and need not where the loop has a descriptor.
+    pub fn push_from_outside(bridge: Py<Self>, completion: Completion) {
+        let bare = {
+            let mut state = bridge.get().state();
+            if let Wake::Descriptor(wakeup) = &state.wake {
+                wakeup.signal();
+                state.signalled = true;
+                state.queue.push_back(completion);
+                None
+            } else {
+                Some(completion)
+            }
+        };
+        if let Some(completion) = bare {
+            Python::try_attach(|py| Self::push(bridge.bind(py), completion));
+        }
+    }
+
     /// Has a callback called on the loop, in its context. On the loop's thread.
     ///
     /// One handle of the loop's serves all that come together: making one each costs more than

@@ -283,14 +283,15 @@ impl Engine {
     }
 
     /// Commits a run and ends it. False if it had been ended meanwhile: nothing was committed.
-    #[pyo3(signature = (run, value, writes = None))]
+    #[pyo3(signature = (run, value, writes = None, tell = None))]
     fn finish(
         slf: &Bound<'_, Self>,
         run: &Bound<'_, Run>,
         value: Py<PyAny>,
         writes: Option<&Bound<'_, PyDict>>,
+        tell: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        finish::commit(slf, run, value, writes)
+        finish::commit(slf, run, value, writes, tell)
     }
 
     /// Ends a run with an exception: it commits nothing, its required outputs are failed.

@@ -30,7 +30,8 @@ pub fn run_error(
     filled.map_or_else(|error| error, |()| build(py, class, message, &fields))
 }
 
-fn build(py: Python<'_>, class: &str, message: &str, fields: &Bound<'_, PyDict>) -> PyErr {
+/// Builds one with these further fields.
+pub fn build(py: Python<'_>, class: &str, message: &str, fields: &Bound<'_, PyDict>) -> PyErr {
     let made = py
         .import("theus_nb.errors")
         .and_then(|module| module.getattr(class))

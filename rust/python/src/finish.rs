@@ -30,10 +30,11 @@ pub fn commit(
     run: &Bound<'_, Run>,
     value: Py<PyAny>,
     writes: Option<&Bound<'_, PyDict>>,
+    tell: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<bool> {
     let list = collect_writes(run.get(), writes)?;
     let prints = engine.get().fingerprints(writes);
-    commit_list(engine, run, value, list, writes, prints)
+    commit_list(engine, run, value, list, (writes, tell), prints)
 }
 
 /// Commits what a body returned, as its only output if it has one, and ends the run.
@@ -54,7 +55,14 @@ pub fn commit_returned(
         (Some(known), false) => engine.get().fingerprint_returned(known, value),
         _ => Vec::new(),
     };
-    commit_list(engine, run, value.clone().unbind(), list, None, prints)
+    commit_list(
+        engine,
+        run,
+        value.clone().unbind(),
+        list,
+        (None, None),
+        prints,
+    )
 }
 
 fn commit_list(
@@ -62,7 +70,7 @@ fn commit_list(
     run: &Bound<'_, Run>,
     value: Py<PyAny>,
     list: Writes,
-    writes: Option<&Bound<'_, PyDict>>,
+    (writes, tell): (Option<&Bound<'_, PyDict>>, Option<&Bound<'_, PyAny>>),
     prints: Vec<Fingerprint>,
 ) -> PyResult<bool> {
     let py = engine.py();
@@ -87,6 +95,12 @@ fn commit_list(
     if let Some(entry) = entry {
         if let Some(writes) = writes {
             run.get().state().outputs = Some(writes.clone().unbind());
+        }
+        // Before anybody hears of the end: whoever awaits this run must see what it committed.
+        if let Some(tell) = tell
+            && let Err(error) = tell.call0()
+        {
+            error.write_unraisable(py, Some(run.as_any()));
         }
         end(
             engine,
@@ -341,7 +355,8 @@ pub fn cancel_run(run: &Bound<'_, Run>, by: CancelledBy) -> PyResult<bool> {
     let me = run.get();
     let (task, status) = {
         let mut state = me.state();
-        if state.outcome.is_some() {
+        // Its files are being put in their places: too late.
+        if state.outcome.is_some() || state.committing {
             return Ok(false);
         }
         let task = state.task.as_ref().map(|task| task.clone_ref(py));

@@ -157,6 +157,19 @@ impl Run {
         wait_edge(slf).map(drop)
     }
 
+    /// From here on the run cannot be cancelled. False if it has been, or has ended.
+    fn begin_commit(&self) -> bool {
+        let mut state = self.state();
+        state.committing = state.outcome.is_none();
+        state.committing
+    }
+
+    /// Whether it is becoming visible, and too late to be stopped.
+    #[getter]
+    fn committing(&self) -> bool {
+        self.state().committing
+    }
+
     /// Registers the future to be opened when the inputs are there; false if they are already.
     fn set_gate(&self, gate: Py<PyAny>) -> bool {
         let mut state = self.state();

@@ -59,6 +59,12 @@ impl Engine {
         store::failed_paths(self, py)
     }
 
+    /// The Python side of the engine.
+    #[getter]
+    fn hooks(&self, py: Python<'_>) -> Py<PyAny> {
+        self.hooks.clone_ref(py)
+    }
+
     /// Unfinished runs that may write a path.
     fn writers(&self, py: Python<'_>, path: &str) -> Vec<Py<Run>> {
         let core = self.core();

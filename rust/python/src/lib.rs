@@ -18,7 +18,8 @@
 //! | `audit`, `recording` | the log's face to Python; what the engine tells it |
 //! | `detail`, `fingerprint` | plain values in an entry; what is said of any other |
 //! | `verify` | the proof of an audit log |
-//! | `runtime` | tokio's thread |
+//! | `files`, `ticket`, `runtime` | complete files; an operation's result on its way back; tokio's thread |
+//! | `signals` | the signal hub |
 //! | `watch`, `interval` | who blocks the loop; how long threads keep the interpreter |
 //! | `fork`, `errors` | refusing forked children; raising `theus_nb.errors` |
 
@@ -40,6 +41,7 @@ mod detail;
 mod engine;
 mod errors;
 mod feed;
+mod files;
 mod fingerprint;
 mod finish;
 mod fork;
@@ -57,7 +59,9 @@ mod recording;
 mod replace;
 mod run;
 mod runtime;
+mod signals;
 mod store;
+mod ticket;
 mod unseen;
 mod verify;
 mod versions;
@@ -77,9 +81,15 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<definition::Known>()?;
     module.add_class::<feed::Feed>()?;
+    module.add_class::<files::DraftFile>()?;
+    module.add_class::<files::FileWriter>()?;
+    module.add_class::<files::StagedFile>()?;
     module.add_class::<lane::Lane>()?;
     module.add_class::<queue::WorkQueue>()?;
     module.add_class::<run::Run>()?;
+    module.add_class::<signals::SignalHub>()?;
+    module.add_class::<signals::Subscription>()?;
+    module.add_class::<ticket::Ticket>()?;
     module.add_class::<waiter::Waiter>()?;
     module.add_function(wrap_pyfunction!(verify::verify_logs, module)?)?;
     fork::watch(module.py(), module)

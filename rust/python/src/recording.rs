@@ -203,7 +203,7 @@ impl Engine {
             ("error".to_owned(), Value::Text(failure.error)),
         ];
         if !failure.replaced.is_empty() {
-            let names = failure.replaced.into_iter().map(|name| Value::from(&*name));
+            let names = failure.replaced.into_iter().map(Value::from);
             detail.push(("replaced".to_owned(), Value::List(names.collect())));
         }
         let kind = "run_retried";

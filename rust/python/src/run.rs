@@ -76,6 +76,8 @@ pub struct State {
     pub gate: Option<Py<PyAny>>,
     /// All inputs are there.
     pub ready: bool,
+    /// Cannot be cancelled any more: what it did outside is becoming visible.
+    pub committing: bool,
     pub outputs: Option<Py<PyDict>>,
     /// What it returned is what it wrote: `outputs` is made when somebody asks.
     pub returned: bool,
@@ -166,6 +168,7 @@ impl Run {
                 task,
                 gate: None,
                 ready: false,
+                committing: false,
                 outputs: None,
                 returned: false,
                 submitted: now,

@@ -1,0 +1,163 @@
+"""Signals as processes, callbacks and threads meet them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.support import PATIENCE, Signal, on_loop
+from theus_nb import process
+from theus_nb.errors import (
+    RunCancelledError,
+    SessionError,
+    UndeclaredSideEffectError,
+)
+from theus_nb.session import Session
+from theus_nb.signals import Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from theus_nb import Context
+
+
+def hub() -> Signals:
+    return Signals(lambda: None)
+
+
+def in_thread(function: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=function)
+    thread.start()
+    return thread
+
+
+def joined(thread: threading.Thread) -> None:
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+@on_loop
+async def test_callbacks_run_on_the_loop_one_after_another(theus: Session) -> None:
+    loop_thread, seen, done = threading.get_ident(), [], asyncio.Event()
+
+    async def slow(value: int) -> None:
+        await asyncio.sleep(0)
+        seen.append((value, threading.get_ident()))
+        if value == 9:
+            done.set()
+
+    theus.signals.subscribe("n", slow)
+    thread = in_thread(lambda: [theus.signals.publish("n", n) for n in range(10)])
+    async with asyncio.timeout(PATIENCE):
+        await done.wait()
+    joined(thread)
+    assert seen == [(n, loop_thread) for n in range(10)]
+
+
+def test_a_failing_callback_is_reported_and_goes_on() -> None:
+    async def main() -> None:
+        problems: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: problems.append(what))
+        async with Session() as theus:
+            seen: list[int] = []
+
+            def hears(value: int) -> None:
+                seen.append(value)
+                if value == 0:
+                    raise LookupError
+                theus.signals.close()
+
+            theus.signals.subscribe("n", hears)
+            theus.signals.publish("n", 0)
+            theus.signals.publish("n", 1)
+            await asyncio.wait(theus.signals._pumps, timeout=PATIENCE)
+        assert seen == [0, 1]
+        assert [type(what["exception"]) for what in problems] == [LookupError]
+
+    asyncio.run(main())
+
+
+def test_a_callback_needs_a_loop() -> None:
+    with pytest.raises(SessionError, match="no event loop"):
+        hub().subscribe("n", print)
+
+
+@on_loop
+async def test_a_callback_from_a_thread_is_called_on_the_sessions_loop(theus: Session) -> None:
+    heard = Signal()
+    await asyncio.to_thread(theus.signals.subscribe, "n", lambda _: heard.set())
+    theus.signals.publish("n", 1)
+    await heard.wait()
+
+
+@on_loop
+async def test_for_on_a_loop_is_refused(theus: Session) -> None:
+    with pytest.raises(SessionError, match="async for"):
+        next(theus.signals.subscribe("n"))
+
+
+@on_loop
+async def test_a_process_declares_what_it_publishes(theus: Session) -> None:
+    @process(side_effects=["signal:prices.*"])
+    async def declared(_ctx: Context) -> int:
+        return theus.signals.publish("prices.oil", 1)
+
+    @process(side_effects=["net"])
+    async def undeclared(_ctx: Context) -> None:
+        theus.signals.publish("prices.oil", 1)
+
+    heard = theus.signals.subscribe("prices.oil")
+    assert await theus.run(declared) == 1
+    with pytest.raises(UndeclaredSideEffectError) as caught:
+        await theus.run(undeclared)
+    assert "@process(side_effects=['net', 'signal:prices.oil'])" in str(caught.value)
+    assert caught.value.process == "undeclared"
+    assert heard.pending == 1
+
+
+@on_loop
+async def test_a_swallowed_violation_fails_the_run(theus: Session) -> None:
+    @process
+    def swallows(_ctx: Context) -> None:
+        with contextlib.suppress(UndeclaredSideEffectError):
+            theus.signals.publish("prices", 1)
+
+    with pytest.raises(UndeclaredSideEffectError):
+        await theus.run(swallows)
+
+
+@on_loop
+async def test_a_worker_that_waits_is_left_when_its_run_is_cancelled(theus: Session) -> None:
+    heard, waits, left = theus.signals.subscribe("n"), Signal(), Signal()
+
+    @process
+    def listener(_ctx: Context) -> None:
+        waits.set()
+        try:
+            heard.get()
+        except RunCancelledError:
+            left.set()
+            raise
+
+    run = theus.start(listener)
+    await waits.wait()
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        await run
+    await left.wait()
+
+
+@on_loop
+async def test_a_thread_iterates_until_the_session_closes(theus: Session) -> None:
+    heard = theus.signals.subscribe("n")
+    seen: list[int] = []
+    thread = in_thread(lambda: seen.extend(heard))
+    for number in range(5):
+        theus.signals.publish("n", number)
+    theus.signals.close()
+    await asyncio.to_thread(joined, thread)
+    assert seen == list(range(5))

@@ -1,0 +1,141 @@
+"""One name for two worlds: awaited where an event loop runs, blocking where none does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+import time
+from asyncio import _get_running_loop
+from typing import TYPE_CHECKING, Any, Final
+
+from theus_nb.access import check_cancelled, over, watch_end
+from theus_nb.lanes import bridge_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from theus_nb._core import Access
+
+
+_STEP: Final = 0.2
+"""Seconds between looks of a thread that waits whether its run is to stop."""
+
+
+def either(coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - its own value
+    """Hand a coroutine out to be awaited; in a thread without a loop run it right here.
+
+    It must wait by means of `wait_for_waker` and the like only: those block there, so that it
+    never suspends.
+
+    Returns:
+        The coroutine, or its value.
+    """
+    if _get_running_loop() is not None:
+        return coroutine
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    coroutine.close()
+    msg = "theus_nb waited for something of an event loop in a thread without one"
+    raise RuntimeError(msg)
+
+
+async def wait_for_waker(
+    register: Callable[[Callable[[], object]], bool],
+    forget: Callable[[Callable[[], object]], object],
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 - it holds for a blocked thread too
+    access: Access | None = None,
+) -> None:
+    """Wait until a waker has been called, on the running loop or by blocking this thread.
+
+    Args:
+        register: Takes the waker; returns False if there is nothing to wait for.
+        forget: Takes it back.
+        timeout: Seconds to wait at most.
+        access: A blocked thread's run: it is left when the run has been cancelled.
+
+    Raises:
+        TimeoutError: That took too long.
+        RunCancelledError: The run was cancelled meanwhile.
+
+    Cancellation: the waker is taken back.
+    """
+    loop = _get_running_loop()
+    if loop is None:
+        _block(register, forget, timeout, access)
+        return
+    future = loop.create_future()
+    waker = functools.partial(bridge_for(loop).post, open_future, future)
+    if register(waker):
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        finally:
+            forget(waker)
+
+
+def open_future(future: asyncio.Future[None]) -> None:
+    """Let the coroutine go on that awaits a future."""
+    if not future.done():
+        future.set_result(None)
+
+
+def _block(
+    register: Callable[[Callable[[], object]], bool],
+    forget: Callable[[Callable[[], object]], object],
+    timeout: float | None,
+    access: Access | None,
+) -> None:
+    # Waiting for an event is interruptible in the main thread, and safe in a daemon thread while
+    # the interpreter exits.
+    happened = threading.Event()
+    waker = happened.set
+    with _left_with_its_run(access, waker):
+        if register(waker):
+            try:
+                if not _wait(happened, timeout, access):
+                    raise TimeoutError
+            finally:
+                forget(waker)
+    if access is not None and access.run.has_ended:
+        check_cancelled(access)
+        raise over(access)
+
+
+def _wait(happened: threading.Event, timeout: float | None, access: Access | None) -> bool:
+    """Wait for an event; False if it took too long.
+
+    In a body in steps: nobody raises an exception in a thread while it is in our code, so it
+    looks itself whether it is to stop.
+    """
+    if access is None:
+        return happened.wait(timeout)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _STEP if deadline is None else min(_STEP, deadline - time.monotonic())
+        if happened.wait(max(left, 0.0)):
+            return True
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        if access.run.cancel_requested and not access.run.committing:
+            raise asyncio.CancelledError
+
+
+@contextlib.contextmanager
+def _left_with_its_run(access: Access | None, waker: Callable[[], object]) -> Iterator[None]:
+    """Have a waker called too when the run of this thread ends meanwhile."""
+    if access is None:
+        yield
+        return
+    interrupts = watch_end(access)
+    interrupts.add(waker)
+    try:
+        if access.run.has_ended:
+            waker()
+        yield
+    finally:
+        interrupts.discard(waker)
