@@ -48,7 +48,7 @@ ONLY_FROM: Final[dict[str, tuple[str, ...]]] = {
     ),
     "theus_nb.session": ("notebook.*", "cli", "__init__"),
     "theus_nb.notebook": ("notebook.*", "__init__"),
-    "theus_nb.timeline": ("timeline.*", "session"),
+    "theus_nb.timeline": ("timeline.*", "session", "cli"),
     "theus_nb.cli": (),
     # A name comes from the module that defines it, or imports go round in circles.
     "theus_nb.__init__": (),
@@ -105,12 +105,14 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "timeline.source": ("_core", "timeline.model"),
     "timeline.pump": ("timeline.model", "timeline.source"),
     "timeline.static": ("timeline.model",),
+    "timeline.from_log": ("timeline.model", "timeline.static"),
 }
 
 LAZY: Final[dict[str, tuple[str, ...]]] = {
     # module -> modules of the package that it may import inside functions only
     "__init__": ("notebook.*",),
     "session": ("timeline.*",),
+    "cli": ("timeline.*",),
 }
 
 EAGER_THIRD_PARTY: Final = ("notebook.*", "timeline.*")

@@ -92,6 +92,8 @@ def _checkpoint(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     logs = find_logs(options.path)
+    if options.html is not None:
+        return _picture(logs, options.html)
     print(log_text.heading())
     if options.follow:
         newest = list(logs.values())[-1]
@@ -103,6 +105,15 @@ def _show(options: argparse.Namespace) -> int:
             print(terminal_safe(f"-- {log}"))
         for entry in entries(files):
             print(log_text.row(entry))
+    return GOOD
+
+
+def _picture(logs: dict[str, list[Path]], out: Path) -> int:
+    from theus_nb.timeline.from_log import document  # noqa: PLC0415 - only who draws pays for it
+
+    made = document({log: entries(files) for log, files in logs.items()})
+    out.write_text(made.html, encoding="utf-8")
+    print(terminal_safe(f"{out}: {made.runs} runs; open it in a browser"))
     return GOOD
 
 
@@ -178,7 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_checkpoint)
 
     command = commands.add_parser("show", parents=[where], help="print the entries as a table")
-    command.add_argument("--follow", action="store_true", help="go on until the session ends")
+    instead = command.add_mutually_exclusive_group()
+    instead.add_argument("--follow", action="store_true", help="go on until the session ends")
+    instead.add_argument(
+        "--html", metavar="OUT", type=Path, help="write the timeline as a page instead; overwritten"
+    )
     command.set_defaults(command=_show)
 
     command = commands.add_parser("export", parents=[where], help="write it for other programs")

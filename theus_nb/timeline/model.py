@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 STATUSES: Final = (
     "waiting",
@@ -53,6 +53,21 @@ class Row:
     def begin(self) -> int:
         """Where its bar begins: at its start, or at its submission while it waits."""
         return self.started or self.submitted
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Marks:
+    """What a picture shows besides the runs.
+
+    Attributes:
+        reads: The run that read, the run that had written, and the path.
+        blocked: From when to when the loop was held up (ns since the session began), and where.
+        attempts: How often runs were tried, where more than once, by their numbers.
+    """
+
+    reads: Sequence[tuple[int, int, str]] = ()
+    blocked: Sequence[tuple[int, int, str]] = ()
+    attempts: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -193,6 +208,7 @@ def audit_entry(line: str) -> dict[str, Any] | None:
 
 __all__ = [
     "STATUSES",
+    "Marks",
     "Packed",
     "PackedLane",
     "Row",

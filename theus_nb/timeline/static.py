@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Final
 
-from theus_nb.timeline.model import audit_entry, pack_lanes
+from theus_nb.timeline.model import Marks, audit_entry, pack_lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from theus_nb.timeline.model import Row
 
@@ -19,6 +19,7 @@ MOST_LINES: Final = 8
 FEWEST_LETTERS: Final = 3
 MOST_BARS: Final = 2_000
 MOST_ENTRIES: Final = 20
+MOST_ARROWS: Final = 300
 
 FILL: Final = {
     "waiting": "#b8bec8",
@@ -32,6 +33,9 @@ FILL: Final = {
 TITLES: Final = {"loop": "Event loop", "waiting": "Waiting", "cell": "Cell thread"}
 MARK: Final = {"failed": "✕", "cancelled": "⊘", "abandoned": "⚠", "running": "▶"}
 """Besides the colour, which not everybody sees."""
+
+
+NO_MARKS: Final = Marks()
 
 
 def duration(ns: float) -> str:
@@ -49,23 +53,26 @@ def shown(text: str, most: int = 60) -> str:
     return html.escape(visible)
 
 
-def svg(rows: Sequence[Row], now: int) -> str:
+def svg(rows: Sequence[Row], now: int, marks: Marks = NO_MARKS) -> str:
     """Draw the newest rows as an SVG, packed like the live view."""
     rows = rows[-MOST_BARS:]
     lanes = pack_lanes(rows, now, MOST_LINES)
     first = min((row.begin for row in rows), default=0)
     last = max((row.ended or now for row in rows), default=1)
-    scale = (WIDTH - GUTTER - 8) / max(last - first, 1)
+    scale = _scale(first, last)
     parts: list[str] = []
-    y = 22
+    places: dict[int, tuple[float, float, int]] = {}
+    y, loop = 22, (20, 0)
     for lane in lanes:
+        top = y
         label = TITLES.get(lane.name) or lane.name.replace("worker ", "Worker ")
         parts.append(f'<text x="6" y="{y + 12}">{shown(label, 18)}</text>')
         for line in lane.lines:
             for row in line:
                 x = GUTTER + (row.begin - first) * scale
                 width = max(((row.ended or now) - row.begin) * scale, 1.0)
-                parts.append(_bar(row, x, y, width, now))
+                places[row.run] = (x, x + width, y + LINE // 2)
+                parts.append(_bar(row, (x, y, width), now, marks.attempts.get(row.run, 1)))
             y += LINE
         if lane.hidden:
             more = f"+{lane.hidden} more at the same time"
@@ -73,6 +80,10 @@ def svg(rows: Sequence[Row], now: int) -> str:
             y += LINE
         y += 6
         parts.append(f'<path d="M0 {y - 3}H{WIDTH}" class="g"/>')
+        if lane.name == "loop":
+            loop = (top, y - 3)
+    parts += _bands(marks, (first, last), loop if loop[1] else (20, y))
+    parts += _arrows(marks, places)
     height = y + 4
     for part in (0, 0.25, 0.5, 0.75, 1):
         x = GUTTER + (WIDTH - GUTTER - 8) * part
@@ -82,6 +93,7 @@ def svg(rows: Sequence[Row], now: int) -> str:
     style = (
         "text{font:12px system-ui,sans-serif;fill:#1f2937}.s{font-size:10px;fill:#4b5563}"
         ".b{font-size:10px;fill:#fff}.g{stroke:#d7dbe2;fill:none}"
+        ".a{stroke:#111827;stroke-opacity:.55;fill:none}.h{fill:#b91c1c;fill-opacity:.3}"
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
@@ -93,16 +105,51 @@ def svg(rows: Sequence[Row], now: int) -> str:
     )
 
 
-def _bar(row: Row, x: float, y: float, width: float, now: int) -> str:
+def _scale(first: int, last: int) -> float:
+    return (WIDTH - GUTTER - 8) / max(last - first, 1)
+
+
+def _bands(marks: Marks, span: tuple[int, int], lane: tuple[int, int]) -> Iterator[str]:
+    """Show where the loop was held up, as far as that is in the picture."""
+    first, last = span
+    top, bottom = lane
+    scale = _scale(first, last)
+    for begin, end, where in marks.blocked:
+        if end < first or begin > last:
+            continue
+        x = GUTTER + (max(begin, first) - first) * scale
+        width = max((min(end, last) - max(begin, first)) * scale, 1.0)
+        title = shown(f"loop blocked {duration(end - begin)} · {where}", 300)
+        yield (
+            f'<g><title>{title}</title><rect class="h" x="{x:.1f}" y="{top}" '
+            f'width="{width:.1f}" height="{bottom - top}"/></g>'
+        )
+
+
+def _arrows(marks: Marks, places: Mapping[int, tuple[float, float, int]]) -> Iterator[str]:
+    """Lead from the end of who wrote to the begin of who read, the newest ones."""
+    known = [read for read in marks.reads if read[0] in places and read[1] in places]
+    for reader, writer, path in known[-MOST_ARROWS:]:
+        (_, x1, y1), (x2, _, y2) = places[writer], places[reader]
+        bend = max(14, abs(x2 - x1) / 2)
+        title = shown(f"r{writer} wrote {path}, r{reader} read it", 300)
+        curve = f"M{x1:.1f} {y1}C{x1 + bend:.1f} {y1} {x2 - bend:.1f} {y2} {x2:.1f} {y2}"
+        yield f'<path class="a" d="{curve}m-5 -3l5 3l-5 3"><title>{title}</title></path>'
+
+
+def _bar(row: Row, place: tuple[float, float, float], now: int, attempts: int) -> str:
+    x, y, width = place
     took = duration((row.ended or now) - row.begin)
     title = f"{shown(row.process, 200)} r{row.run} · {row.status} · {took}"
+    if attempts > 1:
+        title += f" · {attempts} attempts"
     waiting = row.status in {"waiting", "queued"}
     top, high = (y + 5, LINE - 10) if waiting else (y + 1, LINE - 2)
     bar = (
         f'<g><title>{title}</title><rect x="{x:.1f}" y="{top}" width="{width:.1f}" '
         f'height="{high}" rx="2" fill="{FILL.get(row.status, "#7b8492")}"/>'
     )
-    mark = MARK.get(row.status, "")
+    mark = MARK.get(row.status, "") + ("↻" if attempts > 1 else "")
     room = int((width - 8) / 6)
     if not waiting and room >= FEWEST_LETTERS:
         words = f"{mark} {row.process}" if mark else row.process
@@ -149,11 +196,31 @@ def text(rows: Sequence[Row], now: int) -> str:
     return "\n".join(lines)
 
 
-def page(rows: Sequence[Row], now: int, lines: Sequence[str] | None) -> str:
+def page(
+    rows: Sequence[Row], now: int, lines: Sequence[str] | None, marks: Marks = NO_MARKS
+) -> str:
     """Return picture, table and entries as one piece of HTML."""
     more = f"<details><summary>{len(rows)} runs as a table</summary>{table(rows, now)}"
     style = "font-family:system-ui,sans-serif"
-    return f"<div style='{style}'>{svg(rows, now)}{more}{entries(lines)}</details></div>"
+    return f"<div style='{style}'>{svg(rows, now, marks)}{more}{entries(lines)}</details></div>"
+
+
+def document(title: str, body: str) -> str:
+    """Return a page that stands alone, and may neither run nor fetch anything.
+
+    Args:
+        title: Any text.
+        body: HTML, as `page` returns it.
+    """
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>{shown(title, 200)}</title>"
+        "<style>body{font:14px/1.4 system-ui,sans-serif;margin:24px;color:#1f2937;background:#fff}"
+        "h2{font-size:16px}table{border-collapse:collapse}td,th{padding:2px 8px;text-align:left}"
+        f"</style></head><body>{body}</body></html>\n"
+    )
 
 
 def bundle(rows: Sequence[Row], now: int, lines: Sequence[str] | None) -> dict[str, str]:
