@@ -51,7 +51,7 @@ def test_a_file_is_announced_before_it_is_there(
             await theus.run(announce, theus)
             published = theus.audit.query(kind="signal_published")
             assert [entry["detail"] for entry in published] == [{"topic": "done"}]
-            with pytest.raises(UndeclaredSideEffectError, match="file:out/c.txt"):
+            with pytest.raises(UndeclaredSideEffectError, match=r"file:out/c\.txt"):
                 await theus.run(undeclared)
             denied = theus.audit.query(kind="contract_denied")
             assert [entry["detail"]["path"] for entry in denied] == ["file:out/c.txt"]
