@@ -51,9 +51,10 @@ fmt: $(VENV)/.requirements ## format Python, notebooks and Rust
 	@$(VENV)/bin/ruff format
 	@cargo fmt --all
 
-bench: build ## run the benchmarks one after another
-	@for file in $(filter-out benches/_%,$(wildcard benches/*.py)); do \
-		echo "== $$file" && $(PY) "$$file" $(ARGS) || exit 1; done
+bench: build ## run the benchmarks one after another; fails at the end if a goal was missed
+	@missed=; for file in $(filter-out benches/_%,$(wildcard benches/*.py)); do \
+		echo "== $$file"; $(PY) "$$file" $(ARGS) || missed="$$missed $$file"; done; \
+		[ -z "$$missed" ] || { echo "goals missed in:$$missed"; exit 1; }
 
 lock: $(VENV)/.python ## renew requirements.lock and Cargo.lock (UPGRADE=1 or UPGRADE=name)
 	@test -x $(VENV)/bin/uv || $(PY) -m pip install --quiet uv
