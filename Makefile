@@ -37,7 +37,7 @@ test-slow: build ## the slow tests only
 test-pythons: build ## unit and kernel tests from the wheel, on every other Python found
 	@tools/test_pythons.sh
 
-lint: build ## ruff, mypy, stubtest, clippy, rustfmt: all must be silent
+lint: build ## ruff, mypy, stubtest, clippy, rustfmt, tsc: all must be silent
 	@tools/check_rust.sh clippy fmt
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
@@ -45,6 +45,9 @@ lint: build ## ruff, mypy, stubtest, clippy, rustfmt: all must be silent
 	@$(PY) -m mypy.stubtest --concise --mypy-config-file pyproject.toml theus_nb._core
 	@cargo fmt --all --check
 	@PYO3_PYTHON=$(CURDIR)/$(PY) cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@tools/browser_tools.sh
+	@if [ -x node_modules/.bin/tsc ]; then node_modules/.bin/tsc; else \
+		echo "theus_nb: no TypeScript here: the front end was not checked" >&2; [ -z "$$CI" ]; fi
 
 fmt: $(VENV)/.requirements ## format Python, notebooks and Rust
 	@$(VENV)/bin/ruff check --quiet --select I --fix

@@ -93,7 +93,7 @@ class Dispatcher:
             self.adopt_loop(loop)
         return self._bridge if loop is self.loop else bridge_for(loop)
 
-    def _anywhere(self) -> Bridge:
+    def anywhere(self) -> Bridge:
         """Return the bridge of this thread's loop, or else of the session's own.
 
         Raises:
@@ -105,7 +105,7 @@ class Dispatcher:
             raise SessionError(msg)
         return bridge
 
-    def _define(self, process: Process) -> Definition:
+    def define(self, process: Process) -> Definition:
         """Make a process known to the engine. It keeps what that returns for the next time."""
         contract = process.contract
         definition = self.engine.define(
@@ -132,9 +132,9 @@ class Dispatcher:
         # Most runs have no arguments: an object less for each run that waits.
         call = (args, kwargs, route and route()) if args or kwargs or route else None
         return self.engine.submit(
-            definition if engine is self.engine else self._define(process),
+            definition if engine is self.engine else self.define(process),
             process,
-            bridge if loop is self.loop and loop and bridge else self._anywhere(),
+            bridge if loop is self.loop and loop and bridge else self.anywhere(),
             self.lanes.cells if process.lane == "cell" else self.lanes.pool,
             Attempt(process, call) if process.has_attempts else call,
             current.get(),
@@ -265,9 +265,9 @@ class Dispatcher:
         engine, definition = process.defined
         loop, bridge = _get_running_loop(), self._bridge
         return self.engine.admit(
-            definition if engine is self.engine else self._define(process),
+            definition if engine is self.engine else self.define(process),
             process,
-            bridge if loop is self.loop and loop and bridge else self._anywhere(),
+            bridge if loop is self.loop and loop and bridge else self.anywhere(),
             current_task(loop) if in_task else None,
             parent,
             awaited,

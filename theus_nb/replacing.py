@@ -28,10 +28,10 @@ def replace(
     # What Dispatcher.submit and Dispatcher.start do, with another way of admission.
     known, definition = process.defined
     if known is not dispatcher.engine:
-        definition = dispatcher._define(process)  # noqa: SLF001 - see above
+        definition = dispatcher.define(process)
     if process.layout.notebook_names:
         dispatcher.zone.sync(dispatcher.engine, process.layout.notebook_names)
-    bridge = dispatcher._anywhere()  # noqa: SLF001 - likewise
+    bridge = dispatcher.anywhere()
     route = dispatcher.output_route
     call: Call = (args, kwargs, route and route())
     lanes = dispatcher.lanes
