@@ -101,7 +101,6 @@ class Process:
         "fn",
         "has_attempts",
         "is_async",
-        "is_plain",
         "kind",
         "lane",
         "layout",
@@ -144,9 +143,6 @@ class Process:
                 "blocks; leave lane=\"loop\" away, or make it 'async def'"
             )
             raise ContractError(msg, process=self.name)
-        # Nothing to lay over, nothing to bind: such a run ends without a look at its outputs.
-        stages = any(effect.startswith("file:") for effect in contract.side_effects)
-        self.is_plain = kind == "function" and not self.layout.outputs and not stages
         self.kind = kind
         self.source = source if source is not None else _source_of(fn)
         self.source_hash = hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()
