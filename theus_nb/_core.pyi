@@ -17,14 +17,7 @@ from typing import Any, final
 from theus_nb._core_audit import AuditLog
 from theus_nb._core_body import Access, Branch, Context
 from theus_nb._core_feed import Feed
-from theus_nb._core_io import (
-    DraftFile,
-    FileWriter,
-    SignalHub,
-    StagedFile,
-    Subscription,
-    Ticket,
-)
+from theus_nb._core_io import DraftFile, FileWriter, SignalHub, StagedFile, Subscription, Ticket
 from theus_nb._core_lanes import Lane, WorkQueue
 from theus_nb._core_loops import Bridge, Waiter
 from theus_nb._core_proof import verify_logs
@@ -130,8 +123,12 @@ class Run:
         """Let a run go on whose inputs are there and whose limits allow it."""
     def request_stop(self) -> None:
         """Have `cancel_requested` say true: its time is up, though nobody cancelled the run."""
+    def alert(self) -> None:
+        """Call the watchers: the body is to stop."""
     def begin_commit(self) -> bool:
-        """Let the run be neither cancelled nor given up from here on. False if it has ended."""
+        """Let the run be neither cancelled nor given up from here on. False if it was."""
+    def give_up(self) -> bool:
+        """Let the run not begin to commit from here on. False if it has begun."""
     @property
     def committing(self) -> bool:
         """Whether it is becoming visible, and too late to be stopped."""
@@ -146,7 +143,7 @@ class Run:
     def failure(self) -> BaseException | None:
         """The exception it has ended with; None if it has not, or not so."""
     def watch(self, function: Callable[[], object]) -> None:
-        """Have a function called when it becomes ready and when it ends.
+        """Have a function called when it becomes ready, is to stop, and when it ends.
 
         In the thread where that happens; at once if it has ended.
         """

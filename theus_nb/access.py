@@ -236,7 +236,10 @@ def telling(access: Access, writes: Iterable[str] | None) -> Callable[[], None] 
 
 
 def watch_end(access: Access) -> set[Callable[[], object]]:
-    """Return the functions that are called when a run ends, in the thread that ends it."""
+    """Return the functions that are called when a run ends, or its body in a thread is to stop.
+
+    They are called in the thread that ends or stops it, and perhaps more than once.
+    """
     known: set[Callable[[], object]] | None = access.interrupts
     if known is not None:
         return known
@@ -245,7 +248,7 @@ def watch_end(access: Access) -> set[Callable[[], object]]:
     run = access.run
 
     def interrupt() -> None:
-        if run.has_ended:
+        if run.has_ended or run.cancel_requested:
             for function in tuple(interrupts):
                 function()
 

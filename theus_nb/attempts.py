@@ -125,6 +125,7 @@ class Attempts:
         context = attempt.context and attempt.context.copy()
         if not self._engine.retry(run, attempt.number, error, attempt, context, access.parent):
             return False  # cancelled meanwhile
+        _drop_files(access)
         self.leave(run)
         self._timer.call_later(attempt.policy.pause(attempt.number), lambda: self.arrive(run))
         return True
@@ -160,6 +161,7 @@ class Attempts:
                     run, number, failure
                 ):
                     raise failure from failure.__cause__
+                _drop_files(access)
             else:
                 return access, value
             self.leave(run)
@@ -184,3 +186,9 @@ class Attempts:
             "what it wrote was dropped. Give it more time (timeout=...), or less to do"
         )
         return RunTimeoutError(msg, process=run.name, run_id=run.id)
+
+
+def _drop_files(access: Access) -> None:
+    """Remove what an attempt has staged that has failed: the run may go on for long."""
+    if access.staged is not None:
+        access.staged.discard()

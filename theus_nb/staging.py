@@ -59,7 +59,7 @@ class Staging:
         if staging is None:
             staging = access.staged = cls(publish)
             staging._access = access
-            watch_end(access).add(staging.discard)
+            watch_end(access).add(staging._discard_at_end)
         return staging
 
     def add(self, file: StagedFile) -> None:
@@ -79,9 +79,14 @@ class Staging:
             raise over(access)
 
     def discard(self) -> None:
-        """Remove what was not published. Called when the run ends, however it does."""
+        """Remove what was not published."""
         while self._files:
             self._files.popitem()[1].discard()
+
+    def _discard_at_end(self) -> None:
+        # A body that is asked to stop may finish all the same.
+        if self._access is not None and self._access.run.has_ended:
+            self.discard()
 
     async def publish(self, run: Run) -> asyncio.CancelledError | None:
         """Make everything visible. From here on the run cannot be cancelled.
@@ -89,11 +94,14 @@ class Staging:
         Returns:
             A cancellation that came meanwhile, to be raised when the state is committed too.
 
+        Raises:
+            CancelledError: The run was given up before: nothing becomes visible.
+
         Cancellation: held back until it is done.
         """
         if not run.begin_commit():
             self.discard()
-            return None
+            raise asyncio.CancelledError
         files, self._files = list(self._files.values()), {}
         loop = _get_running_loop()
         if loop is None:

@@ -70,6 +70,8 @@ class Stopper:
             stop = _Stop(run, error, time.monotonic() + self._grace)
             self._stops[run.number] = stop
         self._pursue(stop)
+        # Nothing is raised in a body that waits in our own code: it leaves by itself.
+        run.alert()
 
     def forget(self, run: Run) -> None:
         """Leave a run alone that was to be stopped: its body has ended by itself."""
@@ -115,7 +117,8 @@ class Stopper:
         lane = self._lanes.holding(run)
         if lane is None:
             # In no thread: it waits for its loop, to start there or to commit there.
-            self._engine.cancelled(run)
+            if run.give_up():
+                self._engine.cancelled(run)
             return
         inner = lane.innermost
         if inner is not None and inner is not run:

@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import functools
 import threading
-import time
 from asyncio import _get_running_loop
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import check_cancelled, over, watch_end
 from theus_nb.lanes import bridge_for
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from theus_nb._core import Access
-
-
-_STEP: Final = 0.2
-"""Seconds between looks of a thread that waits whether its run is to stop."""
 
 
 def either(coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - its own value
@@ -56,11 +51,12 @@ async def wait_for_waker(
         register: Takes the waker; returns False if there is nothing to wait for.
         forget: Takes it back.
         timeout: Seconds to wait at most.
-        access: A blocked thread's run: it is left when the run has been cancelled.
+        access: A blocked thread's run: the thread is woken when that is to stop.
 
     Raises:
         TimeoutError: That took too long.
-        RunCancelledError: The run was cancelled meanwhile.
+        RunCancelledError: The run of this thread is to stop.
+        RunEndedError: It has ended.
 
     Cancellation: the waker is taken back.
     """
@@ -91,50 +87,33 @@ def _block(
     access: Access | None,
 ) -> None:
     # Waiting for an event is interruptible in the main thread, and safe in a daemon thread while
-    # the interpreter exits.
+    # the interpreter exits. Nobody raises an exception in a thread while it is in our code: so
+    # whoever asks for the end of its run, or ends it, sets the event, and it looks itself.
     happened = threading.Event()
     waker = happened.set
     with _left_with_its_run(access, waker):
         if register(waker):
             try:
-                if not _wait(happened, timeout, access):
+                if not happened.wait(timeout):
                     raise TimeoutError
             finally:
                 forget(waker)
-    if access is not None and access.run.has_ended:
+    if access is not None:
         check_cancelled(access)
-        raise over(access)
-
-
-def _wait(happened: threading.Event, timeout: float | None, access: Access | None) -> bool:
-    """Wait for an event; False if it took too long.
-
-    In a body in steps: nobody raises an exception in a thread while it is in our code, so it
-    looks itself whether it is to stop.
-    """
-    if access is None:
-        return happened.wait(timeout)
-    deadline = None if timeout is None else time.monotonic() + timeout
-    while True:
-        left = _STEP if deadline is None else min(_STEP, deadline - time.monotonic())
-        if happened.wait(max(left, 0.0)):
-            return True
-        if deadline is not None and time.monotonic() >= deadline:
-            return False
-        if access.run.cancel_requested and not access.run.committing:
-            raise asyncio.CancelledError
+        if access.run.has_ended:
+            raise over(access)
 
 
 @contextlib.contextmanager
 def _left_with_its_run(access: Access | None, waker: Callable[[], object]) -> Iterator[None]:
-    """Have a waker called too when the run of this thread ends meanwhile."""
+    """Have a waker called too when the run of this thread ends meanwhile, or is to stop."""
     if access is None:
         yield
         return
     interrupts = watch_end(access)
     interrupts.add(waker)
     try:
-        if access.run.has_ended:
+        if access.run.has_ended or access.run.cancel_requested:
             waker()
         yield
     finally:

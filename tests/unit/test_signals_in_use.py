@@ -13,11 +13,12 @@ from tests.unit.support import PATIENCE, Signal, on_loop
 from theus_nb import process
 from theus_nb.errors import (
     RunCancelledError,
+    RunTimeoutError,
     SessionError,
     UndeclaredSideEffectError,
 )
 from theus_nb.session import Session
-from theus_nb.signals import Signals
+from theus_nb.signals import Signals, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +150,50 @@ async def test_a_worker_that_waits_is_left_when_its_run_is_cancelled(theus: Sess
     with pytest.raises(RunCancelledError):
         await run
     await left.wait()
+
+
+class Watched(Subscription):
+    """Tells when somebody has begun to wait for it."""
+
+    waits: Signal
+
+    def wait(self, waker: Callable[[], object]) -> bool:
+        registered = super().wait(waker)
+        self.waits.set()
+        return registered
+
+
+@pytest.mark.parametrize("timeout", [None, 0.05], ids=["cancelled", "out of time"])
+def test_a_worker_that_waits_is_woken_at_once_to_be_stopped(
+    monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    """By the request itself: not by the end of its run, nor by anybody who looks again."""
+    monkeypatch.setattr("theus_nb.stopper._AGAIN", PATIENCE)
+    ended_with: list[tuple[type[BaseException], bool]] = []
+
+    @process(timeout=timeout)
+    def listener(_ctx: Context, heard: Subscription, runs: list[Any]) -> None:
+        try:
+            heard.get()
+        except BaseException as error:
+            ended_with.append((type(error), runs[0].has_ended))
+            raise
+
+    async def main() -> None:
+        async with Session(grace=PATIENCE) as theus:
+            heard = Watched(theus.signals._hub, "n", 1, "raise", 0)
+            heard.waits = Signal()
+            runs: list[Any] = []
+            runs.append(theus.start(listener, heard, runs))
+            await heard.waits.wait()
+            if timeout is None:
+                assert runs[0].cancel()
+            with pytest.raises(RunCancelledError if timeout is None else RunTimeoutError):
+                await runs[0]
+            assert runs[0].status == ("cancelled" if timeout is None else "failed")
+            assert ended_with == [(RunCancelledError, False)]
+
+    asyncio.run(main())
 
 
 @on_loop

@@ -26,7 +26,7 @@ impl Engine {
         run: &Bound<'_, Run>,
         error: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        if run.get().state().committing {
+        if !run.get().give_up() {
             return Ok(false); // it will end by itself, and its files are half in their places
         }
         let ended = match error {
@@ -82,6 +82,7 @@ impl Engine {
             state.status = Status::Waiting;
             state.ready = false;
             state.stopping = false;
+            state.committing = false;
             state.recorded = false;
             state.started = 0;
             if let Lane::Worker { .. } = &me.lane {
@@ -142,5 +143,10 @@ impl Run {
     /// Tells the body that it is to stop (its time is up), without asking for the end of the run.
     fn request_stop(&self) {
         self.state().stopping = true;
+    }
+
+    /// Calls the watchers: the body is to stop, and leaves by itself where it waits in our code.
+    fn alert(&self, py: Python<'_>) {
+        self.tell_watchers(py);
     }
 }

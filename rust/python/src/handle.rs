@@ -157,11 +157,18 @@ impl Run {
         wait_edge(slf).map(drop)
     }
 
-    /// From here on the run cannot be cancelled. False if it has been, or has ended.
+    /// From here on the run cannot be cancelled. False if it is being given up, or has ended.
     fn begin_commit(&self) -> bool {
         let mut state = self.state();
-        state.committing = state.outcome.is_none();
+        state.committing = state.outcome.is_none() && !state.given_up;
         state.committing
+    }
+
+    /// From here on the run cannot begin to commit. False if it has begun.
+    pub fn give_up(&self) -> bool {
+        let mut state = self.state();
+        state.given_up = !state.committing;
+        state.given_up
     }
 
     /// Whether it is becoming visible, and too late to be stopped.
@@ -188,8 +195,8 @@ impl Run {
         }
     }
 
-    /// Has a function called, without arguments, when the run becomes ready and when it ends, in
-    /// the thread where that happens; at once if it has ended. For threads that wait without a
+    /// Has a function called, without arguments, when the run becomes ready, when its body in a
+    /// thread is to stop, and when it ends, in the thread where that happens; at once if it has ended. For threads that wait without a
     /// loop: they wait in Python, where the end of the interpreter may find them.
     fn watch(&self, function: Bound<'_, PyAny>) -> PyResult<()> {
         {

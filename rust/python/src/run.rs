@@ -78,6 +78,8 @@ pub struct State {
     pub ready: bool,
     /// Cannot be cancelled any more: what it did outside is becoming visible.
     pub committing: bool,
+    /// Somebody is ending it over the head of its body: too late to become visible.
+    pub given_up: bool,
     pub outputs: Option<Py<PyDict>>,
     /// What it returned is what it wrote: `outputs` is made when somebody asks.
     pub returned: bool,
@@ -169,6 +171,7 @@ impl Run {
                 gate: None,
                 ready: false,
                 committing: false,
+                given_up: false,
                 outputs: None,
                 returned: false,
                 submitted: now,
@@ -242,7 +245,7 @@ impl Run {
             .unwrap_or_default()
     }
 
-    /// Calls the watchers: the run has become ready, or has ended.
+    /// Calls the watchers: the run has become ready, its body is to stop, or it has ended.
     pub fn tell_watchers(&self, py: Python<'_>) {
         let watchers: Vec<_> = self
             .state()
