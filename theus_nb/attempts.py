@@ -124,7 +124,9 @@ class Attempts:
             return False
         context = attempt.context and attempt.context.copy()
         if not self._engine.retry(run, attempt.number, error, attempt, context, access.parent):
-            return False  # cancelled meanwhile
+            # Somebody asked for its end meanwhile: there is no further attempt.
+            self._engine.cancelled(run)
+            return True
         _drop_files(access)
         self.leave(run)
         self._timer.call_later(attempt.policy.pause(attempt.number), lambda: self.arrive(run))
