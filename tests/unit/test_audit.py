@@ -170,10 +170,11 @@ def test_many_may_wait_for_the_disk_and_one_of_them_may_be_cancelled(
                 theus.audit.note(str(number))
                 waits.append(asyncio.ensure_future(theus.audit.sync()))
             await asyncio.sleep(0)
-            waits[3].cancel()
+            # A quick disk may have confirmed it by now; then there is nothing to cancel.
+            cancelled = int(waits[3].cancel())
             done = await asyncio.gather(*waits, return_exceptions=True)
-            assert [type(d) for d in done].count(asyncio.CancelledError) == 1
-            assert done.count(None) == 99
+            assert [type(d) for d in done].count(asyncio.CancelledError) == cancelled
+            assert done.count(None) == 100 - cancelled
             assert theus.audit.position[1] >= 100
 
     asyncio.run(main())
