@@ -70,7 +70,8 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "access": ("errors", "contract", "_core", "guard"),
     "admitted": ("_core", "guard"),
     "outputs": ("errors", "contract", "guard"),
-    "audit_place": ("errors",),
+    "key_file": (),
+    "audit_place": ("errors", "key_file"),
     "audit_sync": (),
     "audit_status": (),
     "audit": (
@@ -95,7 +96,7 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "publishing": ("lanes",),
     "replacing": ("attempts",),
     "verdict": (),
-    "proof": ("_core", "errors", "verdict"),
+    "proof": ("_core", "errors", "key_file", "verdict"),
     "logs": ("errors",),
     "log_text": ("logs", "verdict"),
     "export": ("errors", "logs"),

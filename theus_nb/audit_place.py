@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-import stat
 import time
 from typing import Final
 
 from theus_nb.errors import AuditError
+from theus_nb.key_file import read_key_file
 
 DIRECTORY_VARIABLE: Final = "THEUS_AUDIT_DIR"
 """Names the directory for logs of sessions that do not say."""
@@ -18,8 +18,6 @@ KEY_VARIABLE: Final = "THEUS_AUDIT_KEY_FILE"
 """Names the file that holds the key. The key itself in the environment would reach every child."""
 
 _DEFAULT: Final = pathlib.Path(".theus", "audit")
-_LEAST_KEY: Final = 16
-_MOST_KEY: Final = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,19 +92,4 @@ def read_key() -> bytes | None:
     named = os.environ.get(KEY_VARIABLE)
     if not named:
         return None
-    where = f"the audit key file {named!r} ({KEY_VARIABLE})"
-    try:
-        with pathlib.Path(named).open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            key = file.read(_MOST_KEY + 1)
-    except OSError as error:
-        msg = f"{where} cannot be read: {error.strerror}"
-        raise AuditError(msg) from error
-    if os.name == "posix" and mode & 0o077:
-        msg = f"{where} has mode {mode:04o}, so that others can use it: chmod 600 {named}"
-        raise AuditError(msg)
-    key = key.rstrip(b"\r\n")
-    if not _LEAST_KEY <= len(key) <= _MOST_KEY:
-        msg = f"{where} holds {len(key)} bytes; a key has {_LEAST_KEY} to {_MOST_KEY}"
-        raise AuditError(msg)
-    return key
+    return read_key_file(named, f"the audit key file {named!r} ({KEY_VARIABLE})", AuditError)

@@ -368,12 +368,15 @@ class Dispatcher:
         if not process.on_loop:
             return self.submit(process, args, kwargs)
         admitted = self.admit(process, current.get(), False)  # noqa: FBT003 - see there
+        return self.launch(admitted, args, kwargs)
+
+    def launch(self, admitted: Admitted, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
+        """Give an admitted run its task, on its loop, from any thread; return the run."""
         run = run_of(admitted)
-        loop = run.get_loop()
         if run.bridge is self.here():
             self.tasks.launch(admitted, args, kwargs)
         else:
-            loop.call_soon_threadsafe(self.tasks.launch, admitted, args, kwargs)
+            run.get_loop().call_soon_threadsafe(self.tasks.launch, admitted, args, kwargs)
         return run
 
     def close(self, reason: str, deadline: Deadline) -> None:

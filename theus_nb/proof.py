@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theus_nb import _core
 from theus_nb.errors import UnreadableLogError
+from theus_nb.key_file import read_key_file
 from theus_nb.verdict import LogReport, Verdict
 
 if TYPE_CHECKING:
@@ -89,32 +89,13 @@ def read_key(path: str | os.PathLike[str]) -> bytes:
         path: The file; its mode must be 0600 (or 0400).
 
     Returns:
-        At least 16 bytes.
+        16 to 4096 bytes.
 
     Raises:
-        UnreadableLogError: It cannot be read, others may read it, or it is shorter than 16 bytes.
+        UnreadableLogError: It cannot be read, others may read it, or it is shorter or
+            longer than that.
     """
-    try:
-        with Path(path).open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            key = file.read()
-    except OSError as error:
-        msg = f"the key file cannot be read: {error}"
-        raise UnreadableLogError(msg) from error
-    if os.name == "posix" and mode & 0o077:
-        msg = (
-            f"the key file '{path}' has mode {mode:04o}: others may read it, so it proves nothing. "
-            f"chmod 600 '{path}', and take a new key if others have read it"
-        )
-        raise UnreadableLogError(msg)
-    key = key.rstrip(b"\r\n")
-    if len(key) < _SHORTEST_KEY:
-        msg = f"the key in '{path}' has {len(key)} bytes: {_SHORTEST_KEY} are the least that help"
-        raise UnreadableLogError(msg)
-    return key
-
-
-_SHORTEST_KEY = 16
+    return read_key_file(path, f"the key file {os.fspath(path)!r}", UnreadableLogError)
 
 
 def _read_text(path: Path) -> str:

@@ -31,7 +31,6 @@ def replace(
         definition = dispatcher.define(process)
     if process.layout.notebook_names:
         dispatcher.zone.sync(dispatcher.engine, process.layout.notebook_names)
-    bridge = dispatcher.anywhere()
     route = dispatcher.output_route
     call: Call = (args, kwargs, route and route())
     lanes = dispatcher.lanes
@@ -39,14 +38,11 @@ def replace(
         old,
         definition,
         process,
-        bridge,
+        dispatcher.anywhere(),
         None if process.on_loop else lanes.cells if process.lane == "cell" else lanes.pool,
         Attempt(process, call) if process.has_attempts else call,
     )
     old.cancel(f"replaced by run {run.id}")
     if process.on_loop:
-        if bridge is dispatcher.here():
-            dispatcher.tasks.launch(run, args, kwargs)
-        else:
-            run.get_loop().call_soon_threadsafe(dispatcher.tasks.launch, run, args, kwargs)
+        dispatcher.launch(run, args, kwargs)
     return run

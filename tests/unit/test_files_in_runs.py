@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.file_support import no_temporaries, temporaries
 from tests.unit.support import Gate, Signal, on_loop
 from theus_nb import Contract, Process, process
 from theus_nb.errors import (
@@ -30,21 +31,7 @@ if TYPE_CHECKING:
     from theus_nb import Context
 
 
-@pytest.fixture(autouse=True)
-def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("out").mkdir()
-
-
-def temporaries() -> list[str]:
-    return [name for name in os.listdir("out") if name.endswith(".tmp")]
-
-
-async def no_temporaries() -> None:
-    """Wait until what was dropped has been removed; that happens on the disk's threads."""
-    async with asyncio.timeout(10):
-        while temporaries():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.005)
+pytestmark = pytest.mark.usefixtures("out_directory")
 
 
 @on_loop

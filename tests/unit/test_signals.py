@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit.support import PATIENCE, on_loop
+from tests.unit.thread_support import hub, in_thread, joined
 from theus_nb.errors import (
     ContractError,
     LaggedError,
     SignalClosedError,
 )
-from theus_nb.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Literal
 
     from theus_nb.session import Session
-
-
-def hub() -> Signals:
-    return Signals(lambda: None)
-
-
-def in_thread(function: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=function)
-    thread.start()
-    return thread
-
-
-def joined(thread: threading.Thread) -> None:
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
 
 
 @on_loop

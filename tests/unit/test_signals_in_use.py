@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.unit.support import PATIENCE, Signal, on_loop
+from tests.unit.thread_support import hub, in_thread, joined
 from theus_nb import process
 from theus_nb.errors import (
     RunCancelledError,
@@ -18,27 +19,12 @@ from theus_nb.errors import (
     UndeclaredSideEffectError,
 )
 from theus_nb.session import Session
-from theus_nb.signals import Signals, Subscription
+from theus_nb.signals import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from theus_nb import Context
-
-
-def hub() -> Signals:
-    return Signals(lambda: None)
-
-
-def in_thread(function: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=function)
-    thread.start()
-    return thread
-
-
-def joined(thread: threading.Thread) -> None:
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
 
 
 @on_loop
