@@ -11,9 +11,16 @@ from theus_nb.contract import did_you_mean
 from theus_nb.errors import ContractError
 from theus_nb.notebook.audit_table import USAGE as AUDIT_USAGE
 from theus_nb.notebook.audit_table import audit_bundle
+from theus_nb.notebook.interrupt import InterruptedWait
 from theus_nb.notebook.status import status_bundle
 from theus_nb.notebook.verifying import verdict_bundle
-from theus_nb.notebook.waiting import report, runs_to_cancel, runs_to_wait_for, wait_for
+from theus_nb.notebook.waiting import (
+    report,
+    runs_to_cancel,
+    runs_to_wait_for,
+    until_ended,
+    wait_for,
+)
 from theus_nb.sync_entry import pump
 
 if TYPE_CHECKING:
@@ -80,7 +87,10 @@ def _accept(session: Session, words: list[str]) -> None:
 def _wait(session: Session, words: list[str]) -> None:
     # Reached where nobody could await: see WAIT_MAGIC.
     runs = runs_to_wait_for(session, words)
-    pump(wait_for(runs), "%theus wait")
+    try:
+        pump(until_ended(runs), "%theus wait")
+    except KeyboardInterrupt:  # wherever it struck, perhaps before the wait had begun
+        raise InterruptedWait(runs) from None
     report(session, runs)
 
 

@@ -46,12 +46,18 @@ class InterruptedProcess(KeyboardInterrupt):
 
 
 class InterruptedWait(InterruptedProcess):
-    """The user interrupted ``%theus wait``; the runs go on."""
+    """The user interrupted ``%theus wait``; the runs that have not ended go on.
+
+    Args:
+        runs: What was waited for.
+    """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        listed = ", ".join(f"{run.id} {run.name!r}" for run in runs)
-        goes = "goes" if len(runs) == 1 else "go"
-        text = f"the wait was interrupted; {listed} {goes} on: %theus cancel all ends what runs"
+        unfinished = [run for run in runs if not run.has_ended]
+        listed = ", ".join(f"{run.id} {run.name!r}" for run in unfinished)
+        goes = "goes" if len(unfinished) == 1 else "go"
+        going_on = f"{listed} {goes} on: %theus cancel all ends what runs"
+        text = f"the wait was interrupted; {going_on if unfinished else 'all has ended'}"
         KeyboardInterrupt.__init__(self, text)
 
 

@@ -118,7 +118,7 @@ async def wait_for(runs: list[Run]) -> None:
         await until_ended(runs)
     except asyncio.CancelledError:
         if was_interrupted():
-            raise InterruptedWait([run for run in runs if not run.has_ended]) from None
+            raise InterruptedWait(runs) from None
         raise
 
 
