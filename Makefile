@@ -34,7 +34,7 @@ test: build ## tests of the Rust core, then of everything else (without the slow
 test-slow: build ## the slow tests only
 	@$(PY) -m pytest -m slow $(ARGS)
 
-test-pythons: build ## unit and kernel tests from the wheel, on every other Python found
+test-pythons: build ## unit, kernel and crash tests from the wheel, on every other Python found
 	@tools/test_pythons.sh
 
 lint: build ## ruff, mypy, stubtest, clippy, rustfmt, tsc: all must be silent

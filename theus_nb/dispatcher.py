@@ -382,8 +382,12 @@ class Dispatcher:
     def close(self, reason: str, deadline: Deadline) -> None:
         """Refuse new runs and cancel the unfinished ones; what does not stop is given up."""
         self.engine.close()
+        # Nothing below may need another thread: while the interpreter ends, Python 3.12 and later
+        # start none. So nothing is put off, and who is given up is not replaced.
+        self.timer.close(0)
         for run in self.engine.unfinished():
             run.cancel(reason)
+        self.lanes.refuse()
         self.stopper.close(deadline.within(self.grace))
 
     def leave(self, deadline: Deadline) -> None:

@@ -111,14 +111,19 @@ class WorkerLanes:
         """Return the lane in whose thread a run executes, or None."""
         return next((lane for lane in list(self._lanes) if lane.holds(run)), None)
 
-    def close(self, deadline: Deadline) -> list[Run]:
-        """Let the threads leave; return the runs that were still queued.
+    def refuse(self) -> None:
+        """Start no run and no thread any more; the threads leave when they have nothing to do."""
+        self.pool.close()
+        self.cells.close()
+
+    def close(self, deadline: Deadline) -> None:
+        """Let the threads leave, and wait for them.
 
         Args:
             deadline: For all threads together. One that was given up is not waited for: it
                 leaves when its body ends.
         """
-        queued = [*self.pool.close(), *self.cells.close()]
+        self.refuse()
         given_up = {number for lane in (self.pool, self.cells) for number, _ in lane.abandoned}
         for thread, lane in list(self._threads.items()):
             inner = lane.innermost
@@ -127,7 +132,6 @@ class WorkerLanes:
             # Joined, not just told: a thread that returns from waiting while the interpreter
             # is being torn down would be killed inside the core.
             thread.join(deadline.left())
-        return queued
 
 
 _bridges: Final[dict[int, Bridge]] = {}

@@ -68,8 +68,9 @@ class Timer:
             entry = (time.monotonic() + seconds, next(self._numbers), alarm)
             heapq.heappush(self._alarms, entry)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name="theus timer", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._serve, name="theus timer", daemon=True)
+                thread.start()
+                self._thread = thread
             elif self._alarms[0] is entry:
                 self._changed.notify()
         return alarm

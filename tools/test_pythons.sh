@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the unit and kernel tests on every supported Python other than the one in .venv.
+# Runs the unit, kernel and crash tests on every supported Python other than the one in .venv.
 #
 # One abi3 wheel serves them all. It is tested in a copy of the project without the package's source, so that
 # nothing but the wheel can be imported. Ends with a line on what was tested and what was absent.
@@ -65,7 +65,7 @@ for version in $SUPPORTED; do
         continue
     fi
     [ -n "$tested" ] || build_wheel
-    echo "theus_nb: unit and kernel tests on Python $version"
+    echo "theus_nb: unit, kernel and crash tests on Python $version"
     set_up "$version" "$python"
     tested+=" $version"
     (
@@ -73,7 +73,7 @@ for version in $SUPPORTED; do
         # IPython takes it for the environment it is in, and warns that it is another one.
         unset VIRTUAL_ENV
         # A folder that is not there yet is no failure.
-        folders=$(find tests -mindepth 1 -maxdepth 1 -name unit -o -name kernel | sort -r)
+        folders=$(find tests -mindepth 1 -maxdepth 1 -name unit -o -name kernel -o -name crash | sort -r)
         # shellcheck disable=SC2086 # one argument per folder
         ../bin/python -m pytest -m "not slow" $folders
     ) || failed+=" $version"

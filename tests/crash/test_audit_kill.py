@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
 HEAD: Final = """
-    import asyncio, os, resource, signal, sys, threading, time, traceback
+    import asyncio, os, resource, signal, sys, threading, time, traceback, warnings
     from theus_nb.decorator import process
     from theus_nb.errors import AuditWriteError, ForkedProcessError
     from theus_nb.session import Session
@@ -167,6 +167,8 @@ def test_a_forked_child_is_refused_and_has_no_hand_on_the_file(tmp_path: Path) -
             return [name for name in found if name.endswith(".jsonl")]
 
         assert len(open_logs()) == 1
+        # Python 3.12 and later warn of what this test is about.
+        warnings.filterwarnings("ignore", "This process", DeprecationWarning)
         pid = os.fork()
         if pid == 0:
             try:

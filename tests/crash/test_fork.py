@@ -44,7 +44,9 @@ HEAD: Final = """
 def outcome(body: str) -> None:
     """Run a script; it must end well and say nothing."""
     text = textwrap.dedent(HEAD) + textwrap.dedent(body)
-    command = [sys.executable, "-X", "faulthandler", "-c", text]
+    # Python 3.12 and later warn of what these tests are about.
+    fork_is_known = ["-W", "ignore:This process:DeprecationWarning"]
+    command = [sys.executable, *fork_is_known, "-X", "faulthandler", "-c", text]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=25, check=False)
     assert ended.stderr == ""
     assert ended.returncode == 0

@@ -78,7 +78,7 @@ def test_who_is_waited_for_takes_from_the_others(monkeypatch: pytest.MonkeyPatch
     for part in (dispatcher.timer, theus.watch):
         part.close()
     dispatcher.lanes.close(Deadline(PATIENCE))
-    assert list(given) == ["Stopper", "Timer", "WorkerLanes", "LoopWatch", "Audit"]
+    assert list(given) == ["Timer", "Stopper", "WorkerLanes", "LoopWatch", "Audit"]
     assert clock.now - began == pytest.approx(EXIT)
     assert given["Stopper"] == pytest.approx(THREADS)
     assert given["Timer"] == pytest.approx(LEAVING)

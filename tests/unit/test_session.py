@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import theus_nb
-from tests.unit.support import Gate, Signal, on_loop
+from tests.unit.support import SHORT_GRACE, Gate, Signal, on_loop
 from theus_nb.contract import Contract
 from theus_nb.decorator import process
 from theus_nb.errors import RunCancelledError, SessionClosedError, SessionError
@@ -169,6 +169,28 @@ async def test_closing_lets_the_threads_go(theus: Session) -> None:
         assert before
     alive = [t for t in before if t.is_alive()]
     assert alive == []
+    assert await theus.run(produce) == "data"
+
+
+@on_loop
+async def test_closing_where_no_thread_can_be_started_any_more(theus: Session) -> None:
+    # So it is while the interpreter ends, from Python 3.12 on.
+    def refuse(_thread: threading.Thread) -> None:
+        msg = "can't create new thread at interpreter shutdown"
+        raise RuntimeError(msg)
+
+    inner = Session(workers=1, grace=SHORT_GRACE)
+    inner.adopt_loop(asyncio.get_running_loop())
+    gate = Gate()
+    stuck, queued, waiting = (inner.start(p, gate) for p in (produce, produce, fetch))
+    await gate.reached()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        inner.close()
+    gate.open()
+    for run in (stuck, queued, waiting):
+        with pytest.raises(RunCancelledError, match="the session was closed"):
+            await run
     assert await theus.run(produce) == "data"
 
 
