@@ -36,8 +36,8 @@ class Looking:
     ) -> tuple[Literal["late", "blocked"], Bridge, int, int, int, int] | None:
         """Ping the loop while runs are unfinished, sleep otherwise. In the watching thread.
 
-        The interpreter is free meanwhile. 100 ms after the last run the switch interval is put
-        back, if it is still the one that was set.
+        The interpreter is free meanwhile. The switch interval is divided among the threads that
+        compute, and put back 100 ms after the last run, if it is still the one that was set.
 
         Returns:
             What happened, on which bridge, start, end, waiting, delay. ``"late"``: the loop has

@@ -277,6 +277,26 @@ def test_interval_stays_short_while_another_session_is_busy(found: float) -> Non
     assert sys.getswitchinterval() == pytest.approx(found)
 
 
+def test_threads_that_compute_share_the_short_interval(found: float) -> None:
+    @on_loop
+    async def body(theus: Session) -> None:
+        gate = Gate()
+
+        @process
+        def holds(_ctx: Context) -> None:
+            gate.block()
+
+        runs = [theus.start(holds) for _ in range(4)]
+        await until(lambda: sys.getswitchinterval() == pytest.approx(0.000125), "sharing it")
+        gate.open()
+        for run in runs:
+            await run
+        await until(lambda: sys.getswitchinterval() == pytest.approx(found), "putting it back")
+
+    body()
+    assert sys.getswitchinterval() == pytest.approx(found)
+
+
 # --- Times of a run -----------------------------------------------------------------------------
 
 

@@ -17,14 +17,23 @@ use pyo3::prelude::*;
 /// one would take it away in the middle of a row of short runs.
 const SHORT: f64 = 0.0005;
 
+/// Seconds. Below this the threads lose more by being switched than the loop gains.
+const SHORTEST: f64 = 0.0001;
+
 struct Held {
     /// Queues whose threads are busy.
     by: usize,
     /// The interval found, if ours took its place.
     found: Option<f64>,
+    /// What ours is at present.
+    ours: f64,
 }
 
-static HELD: Mutex<Held> = Mutex::new(Held { by: 0, found: None });
+static HELD: Mutex<Held> = Mutex::new(Held {
+    by: 0,
+    found: None,
+    ours: SHORT,
+});
 
 fn held() -> MutexGuard<'static, Held> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,7 +57,9 @@ pub fn hold(py: Python<'_>) -> PyResult<()> {
     let present = get(py)?;
     if present > SHORT {
         set(py, SHORT)?;
-        held().found = Some(present);
+        let mut held = held();
+        held.found = Some(present);
+        held.ours = SHORT;
     }
     Ok(())
 }
@@ -56,23 +67,42 @@ pub fn hold(py: Python<'_>) -> PyResult<()> {
 /// One queue less. After the last the interval found is put back, unless somebody else has set
 /// another one meanwhile.
 pub fn release(py: Python<'_>) -> PyResult<()> {
-    let found = {
+    let (found, ours) = {
         let mut held = held();
         held.by = held.by.saturating_sub(1);
         if held.by > 0 {
             return Ok(());
         }
-        held.found.take()
+        (held.found.take(), held.ours)
     };
     match found {
-        Some(found) if is_ours(get(py)?) => set(py, found),
+        Some(found) if same(get(py)?, ours) => set(py, found),
         _ => Ok(()),
     }
 }
 
-/// Whether an interval is the one we set; the interpreter keeps whole microseconds.
-fn is_ours(seconds: f64) -> bool {
-    (seconds - SHORT).abs() < 1e-6
+/// Divides the short interval among threads that compute at the same time: the loop stands in line
+/// behind each of them. One that somebody else has set meanwhile is left alone.
+pub fn share(py: Python<'_>, threads: usize) -> PyResult<()> {
+    let share = SHORT / f64::from(u32::try_from(threads.max(1)).unwrap_or(u32::MAX));
+    let share = share.max(SHORTEST);
+    let ours = {
+        let held = held();
+        if held.found.is_none() {
+            return Ok(());
+        }
+        held.ours
+    };
+    if same(get(py)?, ours) {
+        set(py, share)?;
+        held().ours = share;
+    }
+    Ok(())
+}
+
+/// Whether two intervals are the same; the interpreter keeps whole microseconds.
+fn same(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1.5e-6
 }
 
 /// A forked child has none of the threads for which the interval was made short.

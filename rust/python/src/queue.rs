@@ -23,6 +23,10 @@ pub struct Jobs {
     pub workers: usize,
     /// How many of them block on other runs, or were given up: as many more there may be.
     blocked: usize,
+    /// Runs that threads have taken so far.
+    taken: u64,
+    /// Threads that were busy when `computing` was asked last, and what `taken` was then.
+    seen: (usize, u64),
     /// Numbers threads for their lanes' names.
     born: u32,
     /// Runs that were given up while their threads went on: number and process.
@@ -33,6 +37,13 @@ pub struct Jobs {
 impl Jobs {
     fn limit(&self) -> usize {
         self.workers + self.blocked
+    }
+
+    /// The next run, if there is one.
+    fn take(&mut self) -> Option<Py<Run>> {
+        let run = self.runs.pop_front();
+        self.taken += u64::from(run.is_some());
+        run
     }
 
     /// Counts one more thread in, if there may be one; the caller starts it after the lock.
@@ -138,7 +149,18 @@ impl WorkQueue {
 
     /// The next run, if there is one.
     pub fn pop(&self) -> Option<Py<Run>> {
-        self.jobs().runs.pop_front()
+        self.jobs().take()
+    }
+
+    /// How many threads, at least, have been busy with one and the same run since this was asked
+    /// before. Threads with short runs do not count.
+    pub fn computing(&self) -> usize {
+        let mut jobs = self.jobs();
+        let busy = jobs.threads.saturating_sub(jobs.idle);
+        let now = (busy, jobs.taken);
+        let (before, taken) = std::mem::replace(&mut jobs.seen, now);
+        let changed = usize::try_from(jobs.taken - taken).unwrap_or(usize::MAX);
+        before.min(busy).saturating_sub(changed)
     }
 
     /// Waits for the next run; None when the thread is to leave. Without the interpreter.
@@ -153,7 +175,7 @@ impl WorkQueue {
                 jobs.threads = jobs.threads.saturating_sub(1);
                 return None;
             }
-            if let Some(run) = jobs.runs.pop_front() {
+            if let Some(run) = jobs.take() {
                 return Some(run);
             }
             jobs.idle += 1;
@@ -191,6 +213,8 @@ impl WorkQueue {
                 threads: 0,
                 workers: limit,
                 blocked: 0,
+                taken: 0,
+                seen: (0, 0),
                 born: 0,
                 abandoned: Vec::new(),
                 closed: false,

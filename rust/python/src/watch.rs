@@ -14,6 +14,7 @@ use theus_core::watch::{Nanos, PERIOD, Step, Watch};
 use crate::bridge::{Bridge, Ping};
 use crate::engine::Engine;
 use crate::fork;
+use crate::interval;
 use crate::queue::WorkQueue;
 
 struct State {
@@ -25,6 +26,8 @@ struct State {
     waiting: usize,
     has_thread: bool,
     closed: bool,
+    /// How many threads the switch interval is divided among.
+    sharing: usize,
 }
 
 /// The watching part of an engine.
@@ -52,6 +55,8 @@ enum News {
         end: Nanos,
         waiting: usize,
     },
+    /// So many threads compute, more or fewer than before.
+    Crowd(usize),
     Calm,
 }
 
@@ -72,6 +77,7 @@ impl Watching {
                 waiting: 0,
                 has_thread: false,
                 closed: false,
+                sharing: 1,
             }),
             changed: Condvar::new(),
         }
@@ -120,6 +126,11 @@ impl Watching {
             Ok(state) => visit.call(&state.bridge),
             Err(_) => Ok(()),
         }
+    }
+
+    fn computing(&self) -> usize {
+        let each = self.queues().iter().map(|queue| queue.get().computing());
+        each.sum::<usize>().max(1)
     }
 
     fn queues(&self) -> &[Py<WorkQueue>] {
@@ -184,6 +195,11 @@ impl Engine {
                 Step::Park if me.queues().iter().any(|queue| queue.get().needs_interval()) => {}
                 Step::Park => return Some(News::Calm),
             }
+            let computing = me.computing();
+            if computing != state.sharing {
+                state.sharing = computing;
+                return Some(News::Crowd(computing));
+            }
         }
     }
 
@@ -207,6 +223,7 @@ impl Engine {
         let mut state = self.watching.state();
         self.watching.awake.store(false, Ordering::SeqCst);
         state.watch = None;
+        state.sharing = 1;
         // Admitted just now, when the thread still seemed to be awake.
         if self.watching.touched.load(Ordering::SeqCst) {
             self.watching.awake.store(true, Ordering::SeqCst);
@@ -256,6 +273,10 @@ impl Engine {
                 None => return Ok(None),
                 Some(News::Calm) => {
                     self.calm_down(py)?;
+                    continue;
+                }
+                Some(News::Crowd(threads)) => {
+                    interval::share(py, threads)?;
                     continue;
                 }
                 Some(News::Late { start }) => ("late", start, at, 0),
