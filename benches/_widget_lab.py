@@ -56,15 +56,16 @@ def say(**found):
 """
 
 LIVE: Final = """
-await live(10)
+there = await live(10)
 before_rss = me.memory_info().rss
 seat = next(iter(shown._pump._seats.values()))
 frames, before, began = seat.frame, threads(), time.monotonic()
 made = await live({seconds})
 took = time.monotonic() - began
 used = {{name: time - before.get(name, 0) for name, time in threads().items()}}
-say(made=made, took=took, frames=seat.frame - frames, rss=me.memory_info().rss - before_rss,
-    again=seat is not next(iter(shown._pump._seats.values())), used=used)
+say(there=there, made=made, took=took, frames=seat.frame - frames, used=used,
+    rss=me.memory_info().rss - before_rss,
+    again=seat is not next(iter(shown._pump._seats.values())))
 """
 
 CANCELS: Final = """
@@ -160,7 +161,7 @@ def live(browser: Browser, seconds: int) -> Live:
         page.evaluate(WATCH)
         notebook.run_all()
         found = _found(notebook)
-        made = found["made"] + 100_000
+        made = found["there"] + found["made"]
         page.wait_for_timeout(2_000)  # what is on its way arrives
         spans = int(notebook.canvas.get_attribute("data-spans") or 0)
         notice = notebook.timeline.locator(".tn-notice").inner_text()

@@ -83,7 +83,7 @@ class Times:
 def one_round(browser: Browser, peer: Peer, count: int, times: Times) -> None:
     """Show the spans on a fresh page; zoom and pan."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(60_000)
     page.goto("about:blank")
     page.evaluate(SPANS)
     metrics = page.context.new_cdp_session(page)

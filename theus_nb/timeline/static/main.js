@@ -66,7 +66,6 @@ export class State {
   }
 
   sync() {
-    this.order = new Order();
     this.send({ op: "sync", page: this.page });
   }
 
@@ -109,7 +108,7 @@ export class State {
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
-    const verdict = this.order.judge(frame.frame);
+    const verdict = this.order.judge(frame.frame, frame.first_name === 0);
     if (verdict === "old") return;
     if (verdict === "gap") this.sync();
     try {
