@@ -57,7 +57,7 @@ def vis_timeline() -> Peer | str:
         VIS,
         built.read_text(encoding="utf-8"),
         css.read_text(encoding="utf-8"),
-        most=10_000,
+        most=3_000,  # of 10,000 it had no picture after two minutes
     )
 
 

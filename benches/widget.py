@@ -185,7 +185,7 @@ def in_browser(parts: Sequence[str], *, quick: bool, more: float) -> list[Goal]:
         if "cancel" in parts:
             goals += cancel_goals(browser, 5 if quick else 20)
         if "peers" in parts:
-            sizes = (1_000, 10_000) if quick else (1_000, 10_000, 100_000)
+            sizes = (1_000, 3_000) if quick else (1_000, 3_000, 10_000, 100_000)
             compare(browser, sizes, 1 if quick else 3)
         browser.close()
     return goals

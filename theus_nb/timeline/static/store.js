@@ -132,10 +132,7 @@ const ORDER = ["loop", "waiting", "cell", "state"];
 const NUMBERED = new Intl.Collator("en", { numeric: true });
 
 /** @param {string} name */
-function rank(name) {
-  const known = ORDER.indexOf(name);
-  return known < 0 ? ORDER.length : known;
-}
+const rank = (name) => ORDER.indexOf(name) + 1 || ORDER.length + 1;
 
 /** @param {string} a @param {string} b */
 export function compareLanes(a, b) {
