@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import itertools
 import pathlib
 import statistics
@@ -64,11 +65,12 @@ def vis_timeline() -> Peer | str:
 def bokeh() -> Peer | str:
     """Find Bokeh's own script in its package, or say that it is not there."""
     try:
-        from bokeh import __version__, resources  # noqa: PLC0415 - only where it is installed
+        version = str(importlib.import_module("bokeh").__version__)
+        resources = importlib.import_module("bokeh.resources")
     except ImportError:
         return "Bokeh is not measured: it is not installed (dependency group bench)"
     scripts = resources.Resources(mode="inline", components=["bokeh", "bokeh-api"]).js_raw
-    return Peer(f"Bokeh {__version__}", BOKEH, "\n".join(scripts), "", most=100_000)
+    return Peer(f"Bokeh {version}", BOKEH, "\n".join(scripts), "", most=100_000)
 
 
 @dataclasses.dataclass
