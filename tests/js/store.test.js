@@ -75,6 +75,17 @@ test("a hundred thousand runs in any order are as many", () => {
   assert.equal(store.lanes.get("loop").starts.size, Math.ceil(100_000 / 3));
 });
 
+test("of reads the newest are kept", () => {
+  const store = new Store();
+  for (let from = 0; from < 200_000; from += 10_000) {
+    store.apply(frame([], Array.from({ length: 10_000 }, (_, i) => [from + i + 1, from + i])));
+    assert.ok(store.reads.length <= 60_000);
+  }
+  assert.equal(store.reads.at(-1).reader, 200_000);
+  store.apply(frame([], [[200_000, 199_999]]));
+  assert.equal(store.reads.filter((read) => read.reader === 200_000).length, 1, "twice is once");
+});
+
 test("lanes: the loop first, workers by number", () => {
   const names = ["worker 10", "state", "worker 2", "waiting", "loop", "cell"];
   assert.deepEqual(names.sort(compareLanes), ["loop", "waiting", "cell", "state", "worker 2", "worker 10"]);

@@ -191,19 +191,21 @@ export class Store {
 
   /** Take rows over. @param {import("./wire.js").Rows} rows */
   apply(rows) {
-    const { byRun, run, parent, submitted, started, ended, process, status, line } = this;
-    for (const part of [byRun, run, parent, submitted, started, ended, process, status, line]) {
-      part.reserve(this.size + rows.run.length);
-    }
+    // Every column, and the index.
+    for (const part of Object.values(this)) part?.reserve?.(this.size + rows.run.length);
     /** @type {Lane[]} */ const lanes = [];
     for (let i = 0; i < rows.run.length; i++) this.row(rows, i, lanes);
     for (const lane of this.lanes.values()) this.settle(lane);
-    for (let i = 0; i < rows.reader.length && this.seenReads.size <= 50_000; i++) {
-      const key = `${rows.reader[i]} ${rows.writer[i]} ${rows.path[i]}`;
-      if (this.seenReads.has(key)) continue;
-      this.seenReads.add(key);
-      this.reads.push({ reader: rows.reader[i], writer: rows.writer[i], path: rows.path[i] });
+    const key = (/** @type {{reader: number, writer: number, path: number}} */ read) => Object.values(read).join();
+    for (let i = 0; i < rows.reader.length; i++) {
+      const read = { reader: rows.reader[i], writer: rows.writer[i], path: rows.path[i] };
+      if (this.seenReads.has(key(read))) continue;
+      this.seenReads.add(key(read));
+      this.reads.push(read);
     }
+    if (this.reads.length < 50_000) return;
+    this.reads = this.reads.slice(-25_000);
+    this.seenReads = new Set(this.reads.map(key));
   }
 
   /** @param {import("./wire.js").Rows} rows @param {number} i @param {Lane[]} lanes by the number of their name */
