@@ -2,19 +2,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { FAILED, FINISHED, MOST_LINES, RUNNING, Store, compareLanes } from "../../theus_nb/timeline/static/store.js";
+import { frame } from "./frames.js";
 
-/** @param {number[][]} rows run, submitted, started, ended, status, lane @param {number[][]} [reads] */
-export function frame(rows, reads = []) {
-  const column = (at) => Float64Array.from(rows, (row) => row[at]);
-  return {
-    run: column(0), parent: new Float64Array(rows.length), submitted: column(1), started: column(2), ended: column(3),
-    reader: Float64Array.from(reads, (r) => r[0]), writer: Float64Array.from(reads, (r) => r[1]),
-    process: new Uint32Array(rows.length), lane: Uint32Array.from(rows, (row) => row[5]),
-    path: new Uint32Array(reads.length), status: Uint8Array.from(rows, (row) => row[4]),
-  };
-}
-
-export function filled(rows, reads) {
+function filled(rows, reads) {
   const store = new Store();
   store.names = ["p", "loop", "worker 1", "worker 2", ""];
   store.apply(frame(rows, reads));
@@ -83,6 +73,17 @@ test("a hundred thousand runs in any order are as many", () => {
   const store = filled(rows.reverse());
   assert.equal(store.size, 100_000);
   assert.equal(store.lanes.get("loop").starts.size, Math.ceil(100_000 / 3));
+});
+
+test("of reads the newest are kept", () => {
+  const store = new Store();
+  for (let from = 0; from < 200_000; from += 10_000) {
+    store.apply(frame([], Array.from({ length: 10_000 }, (_, i) => [from + i + 1, from + i])));
+    assert.ok(store.reads.length <= 60_000);
+  }
+  assert.equal(store.reads.at(-1).reader, 200_000);
+  store.apply(frame([], [[200_000, 199_999]]));
+  assert.equal(store.reads.filter((read) => read.reader === 200_000).length, 1, "twice is once");
 });
 
 test("lanes: the loop first, workers by number", () => {

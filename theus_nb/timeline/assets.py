@@ -20,6 +20,7 @@ MODULES: Final = (
     "store.js",
     "wire.js",
     "layout.js",
+    "shades.js",
     "draw.js",
     "audit.js",
     "details.js",

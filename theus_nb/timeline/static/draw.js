@@ -1,6 +1,7 @@
 /** Paints lanes, bars, density, arrows and blocked stretches on a canvas. */
 import { AXIS, GUTTER, boxAt } from "./layout.js";
 import { FAILED, RUNNING, STATUS } from "./store.js";
+import { countRuns, walk } from "./shades.js";
 import { clip, duration, laneTitle, tickStep } from "./format.js";
 
 /** @typedef {import("./layout.js").Box} Box */
@@ -124,7 +125,9 @@ export class Painter {
     if (lane.lines.length === 1 && !box.pinned) {
       const busy = store.busy(lane.lines[0], window.to) - store.busy(lane.lines[0], window.from);
       const share = `${Math.round(Math.min(1, busy / (window.to - window.from)) * 100)} %`;
-      ink.fillText(share, GUTTER - 10 - ink.measureText(share).width, y);
+      ink.textAlign = "right";
+      ink.fillText(share, GUTTER - 10, y);
+      ink.textAlign = "left";
     } else if (box.height >= 30) {
       ink.fillText(`${lane.starts.size} runs`, 8, y + 16);
     }
@@ -135,33 +138,12 @@ export class Painter {
     const { window, store, ink } = this;
     const y = box.top + at * box.line + 1;
     const high = Math.max(2, box.line - (box.line > 8 ? 2 : 1));
-    const ids = line.ids.data;
-    const { scale } = window;
-    let i = store.after(line, window.from);
-    while (i < line.ids.size) {
-      const id = ids[i];
-      const begin = store.begin(id);
-      if (begin > window.to) break;
-      const end = store.end(id, now);
-      const x = window.x(begin);
-      const width = (end - begin) / scale;
-      if (width >= 1.5) {
-        this.bar(id, x, y, width, high, now);
-        i++;
-        continue;
-      }
-      // Everything that begins within these pixels is one shade, as dark as the time it takes.
-      const left = Math.floor(x);
-      const until = window.time(left + 2);
-      let next = store.after(line, until, i);
-      if (next === i) next++;
-      const share = (store.busy(line, until) - store.busy(line, window.time(left))) / (2 * scale);
-      ink.globalAlpha = 0.35 + 0.65 * Math.min(1, Math.max(0, share));
+    walk(store, line, window, now, (id, x, width) => this.bar(id, x, y, width, high, now), (from, to, share) => {
+      ink.globalAlpha = 0.35 + 0.65 * share;
       ink.fillStyle = HUES[0];
-      ink.fillRect(Math.max(left, GUTTER), y, 2, high);
+      ink.fillRect(from, y, to - from, high);
       ink.globalAlpha = 1;
-      i = next;
-    }
+    });
   }
 
   /** @param {number} id @param {number} x @param {number} y @param {number} width @param {number} high @param {number} now */
@@ -224,24 +206,19 @@ export class Painter {
   /** Many runs at the same time: how many, pixel by pixel. */
   density(/** @type {import("./store.js").Lane} */ lane, /** @type {Box} */ box) {
     const { ink, window, theme } = this;
-    const counts = [];
-    let most = 1;
-    for (let x = GUTTER; x < window.width; x += 2) {
-      const count = lane.count(window.time(x), window.time(x + 2));
-      counts.push(count);
-      most = Math.max(most, count);
-    }
+    const counts = countRuns(lane, window);
+    const most = Math.max(1, ...counts);
     ink.fillStyle = HUES[0];
     counts.forEach((count, i) => {
       const high = Math.ceil((count / most) * (box.height - 4));
       ink.fillRect(GUTTER + 2 * i, box.top + box.height - high, 2, high);
     });
     ink.fillStyle = COLOURS[FAILED];
-    for (let x = GUTTER; x < window.width; x += 3) {
-      const { failures } = lane;
-      if (failures.below(window.time(x + 3)) > failures.below(window.time(x))) {
-        ink.fillRect(x, box.top, 3, box.height);
-      }
+    const { failures } = lane;
+    for (let x = GUTTER, at = failures.below(window.from); x < window.width; x += 3) {
+      const before = at;
+      at = failures.below(window.time(x + 3), at);
+      if (at > before) ink.fillRect(x, box.top, 3, box.height);
     }
     ink.font = `11px ${this.font}`;
     const words = `up to ${most} at once`;

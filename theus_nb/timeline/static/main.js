@@ -6,6 +6,9 @@ import { View } from "./view.js";
 
 const SILENCE = 8_000;
 
+/** Runs that a page keeps; with more it begins anew with those that the kernel still has. */
+const MOST = 1_500_000;
+
 /** A widget's runs and entries, kept while its views come and go. */
 export class State {
   /** @param {any} model */
@@ -63,7 +66,6 @@ export class State {
   }
 
   sync() {
-    this.order = new Order();
     this.send({ op: "sync", page: this.page });
   }
 
@@ -106,7 +108,7 @@ export class State {
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
-    const verdict = this.order.judge(frame.frame);
+    const verdict = this.order.judge(frame.frame, frame.first_name === 0);
     if (verdict === "old") return;
     if (verdict === "gap") this.sync();
     try {
@@ -125,6 +127,11 @@ export class State {
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
+    if (this.store.size > MOST && !this.recalled) {
+      this.recalled = true;
+      this.notice = "Only the newest runs are shown; the log has all of them.";
+      this.sync();
+    }
     this.pace(performance.now() - began);
   }
 
@@ -150,32 +157,29 @@ export class State {
   }
 }
 
-/** @type {WeakMap<object, State>} */
-const states = new WeakMap();
-
-/** @param {any} model */
-function stateOf(model) {
-  let state = states.get(model);
-  if (!state) states.set(model, (state = new State(model)));
-  return state;
-}
-
-export default {
-  /** @param {{model: any, el: HTMLElement}} context */
-  render({ model, el }) {
-    const state = stateOf(model);
-    // A renewed output makes a new view of the same widget: it gets the one that stood there,
-    // with its zoom, its filters and its selection.
-    const left = [...state.views].find((view) => view.shown && !view.root.isConnected);
-    const view = left ?? new View(el, state, AuditTable);
-    view.show(el);
-    state.views.add(view);
-    if (!left) state.sync();
-    return () => setTimeout(() => {
-      if (view.owner !== el) return;
-      view.remove();
-      state.views.delete(view);
-      if (!state.views.size) state.send({ op: "idle", page: state.page });
-    }, 1000);
-  },
+/** Called once for each widget: what its views share lives here. */
+export default () => {
+  /** @type {State} */ let state;
+  return {
+    /** @param {{model: any}} context of the widget, not of one of its views: it hears as long as there is a widget */
+    initialize({ model }) {
+      state = new State(model);
+    },
+    /** @param {{el: HTMLElement}} context */
+    render({ el }) {
+      // A renewed output makes a new view of the same widget: it gets the one that stood there,
+      // with its zoom, its filters and its selection.
+      const left = [...state.views].find((view) => view.shown && !view.root.isConnected);
+      const view = left ?? new View(el, state, AuditTable);
+      view.show(el);
+      state.views.add(view);
+      if (state.views.size === 1 && !left) state.sync();
+      return () => setTimeout(() => {
+        if (view.owner !== el) return;
+        view.remove();
+        state.views.delete(view);
+        if (!state.views.size) state.send({ op: "idle", page: state.page });
+      }, 1000);
+    },
+  };
 };

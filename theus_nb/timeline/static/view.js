@@ -74,6 +74,7 @@ export class View {
 
   restart() {
     this.painter.store = this.store;
+    this.painter.selected = this.painter.pointed = -1;
     this.told = [];
     this.audit.entries = [];
     this.changed(this.state.lines);
