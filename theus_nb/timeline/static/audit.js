@@ -6,6 +6,8 @@ const KEPT = 20_000;
 
 /** @typedef {{seq: number, ts: string, mono: number, kind: string, run?: string, process?: string, lane?: string, detail?: Record<string, unknown>}} Entry */
 
+/** @typedef {{ok: boolean | null, words: string, text: string}} Verdict */
+
 /** @param {string} line @returns {Entry | null} */
 export function parseEntry(line) {
   try {
@@ -25,8 +27,8 @@ export function matchesEntry(entry, kind, text) {
 }
 
 export class AuditTable {
-  /** @param {HTMLElement} root @param {(entry: Entry) => void} choose */
-  constructor(root, choose) {
+  /** @param {HTMLElement} root @param {(entry: Entry) => void} choose @param {() => Promise<Verdict>} verify */
+  constructor(root, choose, verify) {
     this.root = root;
     this.choose = choose;
     /** @type {Entry[]} */ this.entries = [];
@@ -34,13 +36,22 @@ export class AuditTable {
     this.run = "";
     this.follow = true;
     root.innerHTML = `<div class="tn-filters"><strong>Audit</strong><select aria-label="Kind of entry"><option value="">all kinds</option></select>
-      <input type="search" aria-label="Filter entries" placeholder="filter"><span class="tn-chip" data-part="log"></span></div>
+      <input type="search" aria-label="Filter entries" placeholder="filter"><button title="Check every hash and every link of the log on the disk">Verify log</button>
+      <span class="tn-chip" data-part="verdict" role="status"></span><span class="tn-chip" data-part="log"></span></div>
       <div class="tn-scroll" tabindex="0" role="table" aria-label="Audit entries"><div class="tn-space" role="rowgroup"></div></div>`;
     this.kind = /** @type {HTMLSelectElement} */ (root.querySelector("select"));
     this.text = /** @type {HTMLInputElement} */ (root.querySelector("input"));
     this.scroll = /** @type {HTMLElement} */ (root.querySelector(".tn-scroll"));
     this.space = /** @type {HTMLElement} */ (root.querySelector(".tn-space"));
     this.chip = /** @type {HTMLElement} */ (root.querySelector("[data-part=log]"));
+    const verdict = /** @type {HTMLElement} */ (root.querySelector("[data-part=verdict]"));
+    root.querySelector("button")?.addEventListener("click", async () => {
+      verdict.textContent = "verifying…";
+      const { ok, words, text } = await verify();
+      verdict.textContent = words;
+      verdict.title = text;
+      verdict.classList.toggle("tn-warn", !ok);
+    });
     this.kind.addEventListener("change", () => this.filter());
     this.text.addEventListener("input", () => this.filter());
     this.scroll.addEventListener("scroll", () => {

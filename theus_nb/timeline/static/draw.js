@@ -56,6 +56,7 @@ export class Painter {
   draw(now) {
     const began = performance.now();
     const { ink, theme, window, height } = this;
+    ink.textBaseline = "middle";
     ink.fillStyle = theme.back;
     ink.fillRect(0, 0, window.width, height);
     this.axis();
@@ -67,11 +68,18 @@ export class Painter {
     this.cost = performance.now() - began;
   }
 
+  /** Draw inside of a rectangle only, until `restore`. @param {number} x @param {number} y @param {number} width @param {number} height */
+  within(x, y, width, height) {
+    this.ink.save();
+    this.ink.beginPath();
+    this.ink.rect(x, y, width, height);
+    this.ink.clip();
+  }
+
   axis() {
     const { ink, theme, window, height } = this;
     const step = tickStep(window.scale * 110);
     ink.font = `11px ${this.font}`;
-    ink.textBaseline = "middle";
     for (let t = Math.ceil(window.from / step) * step; t < window.to; t += step) {
       const x = Math.round(window.x(t));
       if (x < GUTTER) continue;
@@ -87,11 +95,8 @@ export class Painter {
     if (box.top > this.height || box.top + box.height < AXIS) return;
     const { ink, theme, window, store } = this;
     const lane = store.lanes.get(box.name);
-    ink.save();
-    ink.beginPath();
     const top = box.pinned ? box.top : Math.max(box.top, this.boxes[0].top + this.boxes[0].height + 6);
-    ink.rect(0, top, window.width, box.top + box.height - top);
-    ink.clip();
+    this.within(0, top, window.width, box.top + box.height - top);
     if (box.name === "loop") {
       ink.fillStyle = theme.loop;
       ink.fillRect(GUTTER, box.top, window.width, box.height);
@@ -112,7 +117,6 @@ export class Painter {
     ink.fillStyle = theme.back;
     ink.fillRect(0, box.top, GUTTER - 4, box.height);
     if (box.line < 9) return;
-    ink.textBaseline = "middle";
     ink.font = `${box.pinned ? "600 " : ""}12px ${this.font}`;
     ink.fillStyle = theme.text;
     const fold = box.foldable ? (box.dense ? "▸ " : "▾ ") : "";
@@ -183,13 +187,9 @@ export class Painter {
       ink.fillRect(right - 2, y, 2, high);
     }
     if (high >= 10 && wide > 26) {
-      ink.save();
-      ink.beginPath();
-      ink.rect(left, y, wide - 3, high);
-      ink.clip();
+      this.within(left, y, wide - 3, high);
       ink.font = `${high < 13 ? 10 : 11}px ${this.font}`;
-      ink.textBaseline = "middle";
-      ink.fillStyle = "#fff";
+        ink.fillStyle = "#fff";
       const mark = MARKS[status] ? `${MARKS[status]} ` : "";
       const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
       ink.fillText(clip(mark + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5);
@@ -205,10 +205,7 @@ export class Painter {
   /** Lines across a bar, so that an end shows without its colour. */
   hatch(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ width, /** @type {number} */ high, /** @type {number} */ kind) {
     const { ink } = this;
-    ink.save();
-    ink.beginPath();
-    ink.rect(x, y, width, high);
-    ink.clip();
+    this.within(x, y, width, high);
     ink.strokeStyle = "rgba(255,255,255,.28)";
     ink.lineWidth = 2;
     ink.beginPath();
@@ -243,13 +240,7 @@ export class Painter {
         ink.fillRect(x, box.top, 3, box.height);
       }
     }
-    ink.font = `11px ${this.font}`;
-    const words = `up to ${most} at once`;
-    ink.fillStyle = theme.back;
-    ink.fillRect(GUTTER + 2, box.top + 1, ink.measureText(words).width + 8, 15);
-    ink.fillStyle = theme.faint;
-    ink.textBaseline = "middle";
-    ink.fillText(words, GUTTER + 6, box.top + 9);
+    this.plate(`up to ${most} at once`, GUTTER + 2, box.top + 1, theme.faint);
   }
 
   /** Runs that have not begun: thin, from their submission to now. */
@@ -269,17 +260,22 @@ export class Painter {
       at++;
     }
     if (!store.waiting.size) return;
-    ink.font = `11px ${this.font}`;
-    ink.textBaseline = "middle";
     const [first] = store.waiting;
     const words = store.waiting.size > 1
       ? `${store.waiting.size} runs wait` : `${clip(store.name(first), 30)} waits`;
+    this.plate(words, window.x(now) - 6 * words.length - 8, box.top + 2, theme.text);
+  }
+
+  /** Words on a ground of their own, kept on the screen. @param {string} words @param {number} x @param {number} y @param {string} colour */
+  plate(words, x, y, colour) {
+    const { ink, theme, window } = this;
+    ink.font = `11px ${this.font}`;
     const wide = ink.measureText(words).width + 8;
-    const x = Math.max(GUTTER + 4, Math.min(window.x(now) - wide, window.width - wide - 4));
+    const left = Math.max(GUTTER + 2, Math.min(x, window.width - wide - 4));
     ink.fillStyle = theme.back;
-    ink.fillRect(x, box.top + 2, wide, 14);
-    ink.fillStyle = theme.text;
-    ink.fillText(words, x + 4, box.top + 9.5);
+    ink.fillRect(left, y, wide, 15);
+    ink.fillStyle = colour;
+    ink.fillText(words, left + 4, y + 8);
   }
 
   /** Where something held up the loop, and what. */
@@ -296,13 +292,8 @@ export class Painter {
       ink.fillRect(x, box.top, wide, 3);
       ink.fillRect(x, box.top + box.height - 3, wide, 3);
       if (wide < 60) continue;
-      ink.font = `600 11px ${this.font}`;
-      ink.textBaseline = "middle";
-      const words = clip(`loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`, Math.floor(wide / 6));
-      ink.fillStyle = this.theme.back;
-      ink.fillRect(x + 3, box.top + box.height - 18, ink.measureText(words).width + 6, 14);
-      ink.fillStyle = this.theme.alarm;
-      ink.fillText(words, x + 6, box.top + box.height - 10.5);
+      const words = `loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`;
+      this.plate(clip(words, Math.floor(wide / 6)), x + 3, box.top + box.height - 19, this.theme.alarm);
     }
   }
 
@@ -343,10 +334,7 @@ export class Painter {
   /** @param {{x: number, y: number}} a @param {{x: number, y: number}} b @param {boolean} strong */
   arrow(a, b, strong) {
     const { ink, theme } = this;
-    ink.save();
-    ink.beginPath();
-    ink.rect(GUTTER, AXIS, this.window.width, this.height);
-    ink.clip();
+    this.within(GUTTER, AXIS, this.window.width, this.height);
     ink.strokeStyle = ink.fillStyle = strong ? theme.mark : theme.faint;
     ink.globalAlpha = strong ? 1 : 0.8;
     ink.lineWidth = strong ? 2 : 1.25;

@@ -1,7 +1,7 @@
 /** What anywidget calls: one state per widget, however many views show it. */
 import { AuditTable } from "./audit.js";
 import { Order, decode } from "./wire.js";
-import { STATUS, Store } from "./store.js";
+import { Store } from "./store.js";
 import { View } from "./view.js";
 
 const SILENCE = 8_000;
@@ -32,24 +32,12 @@ export class State {
 
   /** Draw what was saved with the notebook; a kernel that answers replaces it. @param {any} saved */
   recall(saved) {
-    if (!saved?.rows?.length) return;
-    /** @type {Map<string, number>} */ const numbers = new Map();
-    const number = (/** @type {string} */ name) => {
-      if (!numbers.has(name)) {
-        numbers.set(name, this.store.names.length);
-        this.store.names.push(name);
-      }
-      return numbers.get(name) ?? 0;
-    };
-    const column = (/** @type {number} */ at) => Float64Array.from(saved.rows, (/** @type {any[]} */ row) => row[at]);
-    const named = (/** @type {number} */ at) => Uint32Array.from(saved.rows, (/** @type {any[]} */ row) => number(String(row[at])));
-    this.store.apply({
-      run: column(0), parent: column(1), submitted: column(5), started: column(6), ended: column(7),
-      process: named(2), lane: named(3), path: new Uint32Array(), reader: new Float64Array(), writer: new Float64Array(),
-      status: Uint8Array.from(saved.rows, (/** @type {any[]} */ row) => Math.max(0, STATUS.indexOf(row[4]))),
-    });
+    if (!saved?.rows) return;
+    this.store.names = [...saved.names];
+    const data = Uint8Array.from(atob(saved.data), (one) => one.charCodeAt(0));
+    this.store.apply(decode(saved, data.buffer));
     this.clock.kernel = saved.now;
-    this.lines = saved.lines ?? [];
+    this.lines = saved.lines;
     this.recalled = true;
   }
 

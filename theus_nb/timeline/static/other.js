@@ -1,5 +1,4 @@
 /** Other ways to the same runs: from one to the next by keys, as a table, as a file. */
-import { STATUS } from "./store.js";
 import { clip, duration, laneTitle } from "./format.js";
 import { element } from "./details.js";
 import { statusWords } from "./draw.js";
@@ -45,26 +44,15 @@ export function runsTable(store, now) {
   return table;
 }
 
-/** As Perfetto and chrome://tracing read it. @param {Store} store @param {number} now */
-export function perfetto(store, now) {
-  const traceEvents = [];
-  for (let id = 0; id < store.size; id++) {
-    const begin = store.begin(id);
-    traceEvents.push({
-      ph: "X", pid: 1, tid: store.laneOf[id]?.name ?? "waiting", name: store.name(id), ts: begin / 1e3,
-      dur: (store.end(id, now) - begin) / 1e3,
-      args: { run: `r${store.run.data[id]}`, status: STATUS[store.status.data[id]] },
-    });
-  }
-  return JSON.stringify({ traceEvents });
-}
+/** Kinds of files, by their endings. @type {Record<string, string>} */
+const TYPES = { json: "application/json", svg: "image/svg+xml", html: "text/html" };
 
-/** @param {string} what @param {Store} store @param {number} now @param {HTMLCanvasElement} canvas */
-export function save(what, store, now, canvas) {
+/** Hand the user a file. @param {string} ending @param {string} content text, or the address of a picture */
+export function download(ending, content) {
   const link = document.createElement("a");
-  link.download = what === "png" ? "timeline.png" : "timeline.json";
-  link.href = what === "png"
-    ? canvas.toDataURL("image/png")
-    : URL.createObjectURL(new Blob([perfetto(store, now)], { type: "application/json" }));
+  const type = TYPES[ending];
+  link.download = `timeline.${ending}`;
+  link.href = type ? URL.createObjectURL(new Blob([content], { type })) : content;
   link.click();
+  if (type) setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

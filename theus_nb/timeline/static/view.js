@@ -3,7 +3,7 @@ import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
 import { Painter, statusWords } from "./draw.js";
 import { clip, duration, laneTitle } from "./format.js";
 import { Input } from "./input.js";
-import { neighbour, runsTable } from "./other.js";
+import { download, neighbour, runsTable } from "./other.js";
 import { showDetails } from "./details.js";
 import { STATUS, compareLanes } from "./store.js";
 
@@ -17,7 +17,7 @@ const TEMPLATE = `
   <button data-do="cancel" disabled>Cancel run</button>
   <button data-do="cancelall" disabled>Cancel all</button>
   <button data-do="table" aria-pressed="false">Table</button>
-  <select data-do="export" aria-label="Export"><option value="">Export…</option><option value="perfetto">Perfetto JSON</option><option value="png">PNG</option></select>
+  <select data-do="export" aria-label="Export"><option value="">Export…</option><option value="json">Perfetto JSON</option><option value="png">PNG</option><option value="svg">SVG</option><option value="html">HTML page</option></select>
   <button data-do="full" title="Full screen">Full</button>
   <span class="tn-space-between"></span><span class="tn-chip" data-part="counts"></span>
 </div>
@@ -52,7 +52,7 @@ export class View {
     /** @type {Set<string>} */ this.opened = new Set();
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
-    this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry));
+    this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
@@ -77,7 +77,7 @@ export class View {
     this.told = [];
     this.audit.entries = [];
     this.changed(this.state.lines);
-    showDetails(this.part(".tn-details"), this.store, -1, 0, null);
+    this.details(-1, null);
   }
 
   /** Stand in an element; an output that is renewed gets the same view again. @param {HTMLElement} el */
@@ -239,27 +239,42 @@ export class View {
     this.ask();
   }
 
+  /** @param {number} id @param {import("./details.js").More | null} more */
+  details(id, more) {
+    showDetails(this.part(".tn-details"), this.store, id, this.state.now(), more, () => this.again(id));
+  }
+
+  /** A run in one line. @param {number} id */
+  describe(id) {
+    const { store, state } = this;
+    const took = duration(store.end(id, state.now()) - store.begin(id));
+    const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
+    return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store.status.data[id])} · ${lane} · ${took}`;
+  }
+
+  /** Tell those who do not see. @param {string} words */
+  say(words) {
+    this.part(".tn-hidden").textContent = words;
+  }
+
   /** @param {number} id @param {boolean} [reveal] */
   select(id, reveal = false) {
     const { store, painter, state, window } = this;
     painter.selected = id;
-    const pane = this.part(".tn-details");
-    showDetails(pane, store, id, state.now(), null);
-    this.canvas.dataset.selected = id < 0 ? "" : `r${store.run.data[id]}`;
-    if (id >= 0) {
-      this.audit.mark(`r${store.run.data[id]}`);
-      const took = duration(store.end(id, state.now()) - store.begin(id));
-      const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
-      this.part(".tn-hidden").textContent = `${clip(store.name(id), 80)}, r${store.run.data[id]}, ${statusWords(store.status.data[id])}, ${lane}, ${took}`;
-      const begin = store.begin(id);
-      if (reveal && (begin < window.from || begin > window.to)) {
-        this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
-      }
-      void state.ask({ op: "details", run: store.run.data[id], process: store.name(id) }, 5000).then((answer) => {
-        if (answer && painter.selected === id) showDetails(pane, store, id, state.now(), answer.details);
-      });
-    }
+    this.details(id, null);
     this.ask();
+    const run = store.run.data[id];
+    this.canvas.dataset.selected = id < 0 ? "" : `r${run}`;
+    if (id < 0) return;
+    this.audit.mark(`r${run}`);
+    this.say(this.describe(id));
+    const begin = store.begin(id);
+    if (reveal && (begin < window.from || begin > window.to)) {
+      this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
+    }
+    void state.ask({ op: "details", run, process: store.name(id) }, 5000).then((answer) => {
+      if (answer && painter.selected === id) this.details(id, answer.details);
+    });
   }
 
   /** @param {import("./audit.js").Entry} entry */
@@ -268,14 +283,40 @@ export class View {
     if (id !== undefined) this.select(id, true);
   }
 
+  /** Show a line until the next one. @param {string} words */
+  note(words) {
+    this.state.notice = words;
+    this.tick();
+  }
+
   /** @param {number | null} run */
   async cancel(run) {
-    const { state } = this;
-    state.notice = "Asking for the end…";
-    this.tick();
-    const answer = await state.ask({ op: "cancel", run }, 700);
-    state.notice = answer ? "" : "Not delivered yet: a cell holds up the kernel, which hears of this when the cell ends.";
-    this.tick();
+    this.note("Asking for the end…");
+    const answer = await this.state.ask({ op: "cancel", run }, 700);
+    this.note(answer ? "" : "Not delivered yet: a cell holds up the kernel, which hears of this when the cell ends.");
+  }
+
+  /** @param {number} id */
+  async again(id) {
+    const answer = await this.state.ask({ op: "again", process: this.store.name(id) }, 3000);
+    this.note(answer?.text ?? "Not started yet: the kernel is busy, and hears of this when the cell ends.");
+    return "";
+  }
+
+  /** @returns {Promise<import("./audit.js").Verdict>} */
+  async verify() {
+    const answer = await this.state.ask({ op: "verify" }, 600_000);
+    const verdict = answer ?? { ok: null, words: "no answer from the kernel", text: "" };
+    this.note(verdict.ok ? "" : verdict.text);
+    return verdict;
+  }
+
+  /** @param {string} kind ending of the file */
+  async save(kind) {
+    if (kind === "png") return download(kind, this.canvas.toDataURL("image/png"));
+    const answer = await this.state.ask({ op: "export", as: kind }, 20_000);
+    if (answer) download(kind, answer.text);
+    this.note(answer ? "" : "Nothing was exported: the kernel, which makes this file, does not answer.");
   }
 
   /** @param {number} step @param {boolean} across */
@@ -295,19 +336,22 @@ export class View {
   act(what) {
     const { painter, store, window } = this;
     const middle = (window.width + GUTTER) / 2;
-    if (what === "fit") this.move(() => window.show(store.first, Math.max(this.state.now(), store.last)));
-    if (what === "follow") this.follow = !this.follow;
-    if (what === "in") this.move(() => window.zoom(1 / 1.5, middle));
-    if (what === "out") this.move(() => window.zoom(1.5, middle));
-    if (what === "cancel" && painter.selected >= 0) void this.cancel(store.run.data[painter.selected]);
-    if (what === "cancelall") void this.cancel(null);
-    if (what === "table") {
-      const pane = this.part(".tn-table");
-      pane.hidden = !pane.hidden;
-      this.part("[data-do=table]").setAttribute("aria-pressed", String(!pane.hidden));
-      if (!pane.hidden) pane.replaceChildren(runsTable(store, this.state.now()));
-    }
-    if (what === "full") void this.root.requestFullscreen?.();
+    /** @type {Record<string, () => void>} */ const acts = {
+      fit: () => this.move(() => window.show(store.first, Math.max(this.state.now(), store.last))),
+      follow: () => (this.follow = !this.follow),
+      in: () => this.move(() => window.zoom(1 / 1.3, middle)),
+      out: () => this.move(() => window.zoom(1.3, middle)),
+      cancel: () => painter.selected >= 0 && void this.cancel(store.run.data[painter.selected]),
+      cancelall: () => void this.cancel(null),
+      table: () => {
+        const pane = this.part(".tn-table");
+        pane.hidden = !pane.hidden;
+        this.part("[data-do=table]").setAttribute("aria-pressed", String(!pane.hidden));
+        if (!pane.hidden) pane.replaceChildren(runsTable(store, this.state.now()));
+      },
+      full: () => void this.root.requestFullscreen?.(),
+    };
+    acts[what]?.();
     this.ask();
   }
 }
