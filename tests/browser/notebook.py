@@ -69,6 +69,12 @@ class Notebook:
             at_least,
         )
 
+    def painted(self) -> None:
+        """Wait until what was asked for before has been painted."""
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
     @property
     def timeline(self) -> Locator:
         """The first timeline of the page."""

@@ -257,7 +257,10 @@ def test_a_dark_theme(lab: Server, open_notebook: Callable[..., Notebook]) -> No
         "async name => await jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
     )
     notebook.page.evaluate(change, "JupyterLab Dark")
-    notebook.until("() => document.querySelector('.theus-timeline').hasAttribute('data-dark')")
+    notebook.until(
+        "() => document.querySelector('.theus-timeline').hasAttribute('data-dark')"
+        " && !document.getElementById('jupyterlab-splash')"
+    )
     notebook.page.screenshot(path="out/shots/dark.png")
     notebook.page.evaluate(change, "JupyterLab Light")
     notebook.until("() => !document.querySelector('.theus-timeline').hasAttribute('data-dark')")

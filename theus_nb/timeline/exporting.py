@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from theus_nb.timeline.source import Source
 
 ENTRIES: Final = 20_000
-"""Of the log, among which blocks of the loop and further attempts are looked for."""
+"""Of the log, among which further attempts are looked for."""
 
 
 def exported(source: Source, kind: str) -> str:
@@ -30,7 +30,7 @@ def exported(source: Source, kind: str) -> str:
     """
     table, now, lines = source.table(), source.now(), source.newest(ENTRIES)
     rows = sorted(table.rows.values(), key=lambda row: row.run)
-    marks = marks_of(lines or (), table.reads)
+    marks = marks_of(lines or (), table.reads, source.blocked())
     if kind == "svg":
         return static.svg(rows, now, marks)
     if kind == "json":

@@ -19,6 +19,9 @@ Fact = tuple[str, str]
 
 Entry = dict[str, Any]
 
+NOTABLE: Final = 100_000
+"""Nanoseconds of waiting for the interpreter from which on they are mentioned."""
+
 LONGEST: Final = 20_000
 """Characters of a text that a page is sent."""
 
@@ -74,7 +77,7 @@ def record_facts(
     if cpu is not None and wall > 0:
         share = min(cpu / wall, 1)
         yield "thread CPU", f"{duration(cpu)} of {duration(wall)} ({share:.0%})"
-    if waited:
+    if waited and waited >= NOTABLE:
         yield "waited for the interpreter", duration(waited)
 
 

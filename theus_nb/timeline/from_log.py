@@ -126,18 +126,23 @@ class Story:
             self.blocked.append((begin, time, str(detail.get("where", ""))))
 
 
-def marks_of(lines: Iterable[str], reads: Sequence[tuple[int, int, str]]) -> Marks:
+def marks_of(
+    lines: Iterable[str],
+    reads: Sequence[tuple[int, int, str]],
+    blocked: Sequence[tuple[int, int, str]],
+) -> Marks:
     """Return what a picture shows besides runs that are known otherwise.
 
     Args:
         lines: The newest lines of the log.
         reads: The run that read, the run that had written, and the path.
+        blocked: From when to when the loop was held up, and by what.
     """
     story = Story()
     for line in lines:
         if (entry := read_entry(line.encode())) is not None:
             story.take(entry)
-    return Marks(reads, story.blocked, story.attempts)
+    return Marks(reads, blocked, story.attempts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

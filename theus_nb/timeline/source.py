@@ -115,6 +115,13 @@ class Source:
             return None
         return self.audit.lines(self.audit.position()[0] - count - 1, count)
 
+    def blocked(self) -> list[tuple[int, int, str]]:
+        """Return from when to when the loop was held up (session's ns), and where it was."""
+        return [
+            (int(one.start * 1e9), int(one.start * 1e9 + one.ms * 1e6), one.where)
+            for one in list(self._owner.watch.blocks)
+        ]
+
     # -- what users ask for ------------------------------------------------------------------
 
     def cancel(self, number: int | None) -> int:

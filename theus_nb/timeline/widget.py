@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 from IPython.display import display, update_display
 
-from theus_nb.timeline.assets import script, styles
+from theus_nb.timeline.assets import markup, script, styles
 from theus_nb.timeline.exporting import exported
 from theus_nb.timeline.from_log import marks_of
 from theus_nb.timeline.model import pack
@@ -35,6 +35,7 @@ class Timeline(anywidget.AnyWidget):
 
     _esm = traitlets.Unicode(script()).tag(sync=True)
     _css = traitlets.Unicode(styles()).tag(sync=True)
+    markup = traitlets.Unicode(markup()).tag(sync=True)
     height = traitlets.Int(280).tag(sync=True)
     saved = traitlets.Dict().tag(sync=True)
     """What is drawn where no kernel answers."""
@@ -140,7 +141,7 @@ class Timeline(anywidget.AnyWidget):
         source = self._pump.source
         table, now, lines = source.table(), source.now(), source.newest(KEPT)
         newest = sorted(table.rows.values(), key=lambda row: row.run)[-KEPT:]
-        marks = marks_of(lines or (), table.reads)
+        marks = marks_of(lines or (), table.reads, source.blocked())
         first = newest[0].run if newest else 0
         packed = pack(newest, [read for read in table.reads if min(read[:2]) >= first][-KEPT:])
         self.saved = {
@@ -150,6 +151,7 @@ class Timeline(anywidget.AnyWidget):
             "names": packed.names,
             "data": base64.b64encode(packed.data).decode(),
             "lines": lines or [],
+            "blocked": source.blocked(),
         }
         data: dict[str, Any] = dict(bundle(newest, now, lines, marks))
         shown = super()._repr_mimebundle_()

@@ -35,10 +35,6 @@ export class AuditTable {
     /** @type {Entry[]} */ this.shown = [];
     this.run = "";
     this.follow = true;
-    root.innerHTML = `<div class="tn-filters"><strong>Audit</strong><select aria-label="Kind of entry"><option value="">all kinds</option></select>
-      <input type="search" aria-label="Filter entries" placeholder="filter"><button title="Check every hash and every link of the log on the disk">Verify log</button>
-      <span class="tn-chip" data-part="verdict" role="status"></span><span class="tn-chip" data-part="log"></span></div>
-      <div class="tn-scroll" tabindex="0" role="table" aria-label="Audit entries"><div class="tn-space" role="rowgroup"></div></div>`;
     this.kind = /** @type {HTMLSelectElement} */ (root.querySelector("select"));
     this.text = /** @type {HTMLInputElement} */ (root.querySelector("input"));
     this.scroll = /** @type {HTMLElement} */ (root.querySelector(".tn-scroll"));
@@ -76,22 +72,21 @@ export class AuditTable {
     this.chip.classList.toggle("tn-warn", dropped > 0);
   }
 
-  /** @param {string[]} lines @returns {Entry[]} the new ones */
+  /** @param {string[]} lines */
   add(lines) {
-    const fresh = [];
+    let fresh = false;
     for (const line of lines) {
       const entry = parseEntry(line);
       const last = this.entries[this.entries.length - 1];
       if (!entry || (last && entry.seq <= last.seq)) continue;
       this.entries.push(entry);
-      fresh.push(entry);
+      fresh = true;
       if (![...this.kind.options].some((option) => option.value === entry.kind)) {
         this.kind.add(new Option(entry.kind, entry.kind));
       }
     }
     if (this.entries.length > KEPT) this.entries.splice(0, this.entries.length - KEPT);
-    if (fresh.length) this.filter();
-    return fresh;
+    if (fresh) this.filter();
   }
 
   /** Highlight what belongs to a run, and go there. @param {string} run */

@@ -1,5 +1,6 @@
 /** What is known of the selected run, in words, and what can be done with it. */
 import { clip, duration, laneTitle } from "./format.js";
+import { criticalPath } from "./path.js";
 import { statusWords } from "./draw.js";
 
 /** @typedef {{facts: [string, string][], texts: [string, string][], cells: [number, string][]}} More what the kernel knows */
@@ -68,6 +69,8 @@ export function facts(store, id, now) {
   const given = store.reads.filter((one) => one.writer === number).slice(0, 20);
   if (read.length) list.push(["read", read.map((one) => `${store.names[one.path]} v${one.writer}`).join(", ")]);
   if (given.length) list.push(["read by", [...new Set(given.map((one) => `r${one.reader}`))].join(", ")]);
+  const path = [...criticalPath(store, id)].sort((a, b) => store.begin(a) - store.begin(b));
+  if (path.length > 1) list.push(["critical path", path.map((one) => `${store.name(one)} (r${run.data[one]})`).join(" → ")]);
   return list;
 }
 

@@ -4,7 +4,7 @@ import { FAILED, RUNNING, STATUS } from "./store.js";
 import { clip, duration, laneTitle, tickStep } from "./format.js";
 
 /** @typedef {import("./layout.js").Box} Box */
-/** @typedef {{from: number, to: number, where: string}} Blocked */
+/** @typedef {[number, number, string]} Blocked from, to, by what */
 
 const MARKS = ["", "", "▶", "", "✕", "⊘", "⚠"];
 
@@ -34,7 +34,10 @@ export class Painter {
     this.height = 280;
     /** @type {Box[]} */ this.boxes = [];
     /** @type {Blocked[]} */ this.blocked = [];
+    /** When the loop was late, and by how many ms. @type {[number, number][]} */ this.lags = [];
+    /** @type {number | null} */ this.lag = null;
     this.selected = -1;
+    /** Runs that are shown before the others; empty: all alike. @type {Set<number>} */ this.path = new Set();
     this.pointed = -1;
     /** @type {[number, number] | null} */ this.range = null;
     /** @type {Map<string, string>} */ this.hues = new Map();
@@ -80,6 +83,16 @@ export class Painter {
     const { ink, theme, window, height } = this;
     const step = tickStep(window.scale * 110);
     ink.font = `11px ${this.font}`;
+    ink.fillStyle = theme.faint;
+    if (this.lag !== null) ink.fillText(`loop lag ${duration(Math.max(this.lag * 1e9, 1e5), 2)}`, 8, 10);
+    for (const [time, late] of this.lags) {
+      const x = window.x(time);
+      if (x < GUTTER || x > window.width) continue;
+      const wide = Math.max(2, 50e6 / window.scale);
+      const high = Math.min(6, 1 + Math.log10(late) * 2);
+      ink.fillStyle = late < 100 ? COLOURS[6] : "#c81e1e";
+      ink.fillRect(Math.max(x - wide, GUTTER), AXIS - high, wide, high);
+    }
     for (let t = Math.ceil(window.from / step) * step; t < window.to; t += step) {
       const x = Math.round(window.x(t));
       if (x < GUTTER) continue;
@@ -125,7 +138,7 @@ export class Painter {
     if (!lane || !lane.lines.length || box.name === "waiting") return;
     ink.font = `11px ${this.font}`;
     ink.fillStyle = theme.faint;
-    if (lane.lines.length === 1 && !box.pinned) {
+    if (lane.lines.length < 3 && !box.pinned) {
       const busy = store.busy(lane.lines[0], window.to) - store.busy(lane.lines[0], window.from);
       const share = `${Math.round(Math.min(1, busy / (window.to - window.from)) * 100)} %`;
       ink.fillText(share, GUTTER - 10 - ink.measureText(share).width, y);
@@ -179,9 +192,10 @@ export class Painter {
     let colour = COLOURS[status] || this.hues.get(name);
     if (!colour) this.hues.set(name, (colour = hue(name)));
     const wide = Math.max(1, right - left - (right - left > 3 ? 1 : 0));
+    if (this.path.size && !this.path.has(id)) ink.globalAlpha = 0.3;
     ink.fillStyle = colour;
     ink.fillRect(left, y, wide, high);
-    if (status >= FAILED && wide > 4) this.hatch(left, y, wide, high, status);
+    if (status >= FAILED && wide > 4) this.stripes(left, y, wide, high, status);
     if (status === RUNNING && !store.ended.data[id]) {
       ink.fillStyle = theme.text;
       ink.fillRect(right - 2, y, 2, high);
@@ -195,6 +209,7 @@ export class Painter {
       ink.fillText(clip(mark + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5);
       ink.restore();
     }
+    ink.globalAlpha = 1;
     if (id === this.selected || id === this.pointed) {
       ink.strokeStyle = theme.mark;
       ink.lineWidth = id === this.selected ? 2 : 1;
@@ -202,20 +217,17 @@ export class Painter {
     }
   }
 
-  /** Lines across a bar, so that an end shows without its colour. */
-  hatch(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ width, /** @type {number} */ high, /** @type {number} */ kind) {
+  /** Stripes across a bar, so that an end shows without its colour. */
+  stripes(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ width, /** @type {number} */ high, /** @type {number} */ kind) {
     const { ink } = this;
-    this.within(x, y, width, high);
-    ink.strokeStyle = "rgba(255,255,255,.28)";
-    ink.lineWidth = 2;
+    ink.strokeStyle = "rgba(255,255,255,.25)";
+    ink.lineWidth = high;
+    ink.setLineDash(kind === FAILED ? [3, 6] : [7, 7]);
     ink.beginPath();
-    const lean = kind === FAILED ? high : -high;
-    for (let at = x - high; at < x + width + high; at += 9) {
-      ink.moveTo(at, y + high);
-      ink.lineTo(at + lean, y);
-    }
+    ink.moveTo(x, y + high / 2);
+    ink.lineTo(x + width, y + high / 2);
     ink.stroke();
-    ink.restore();
+    ink.setLineDash([]);
   }
 
   /** Many runs at the same time: how many, pixel by pixel. */
@@ -281,7 +293,7 @@ export class Painter {
   /** Where something held up the loop, and what. */
   bands(/** @type {Box} */ box) {
     const { ink, window } = this;
-    for (const { from, to, where } of this.blocked) {
+    for (const [from, to, where] of this.blocked) {
       const x = Math.max(window.x(from), GUTTER);
       const right = Math.min(window.x(to), window.width);
       if (right <= GUTTER || x >= window.width) continue;
@@ -309,20 +321,20 @@ export class Painter {
 
   /** From writers to readers: all of them while they are few, else those of the selected run. */
   arrows(/** @type {number} */ now) {
-    const { store, window } = this;
+    const { store, window, path } = this;
     const wanted = [this.selected, this.pointed].filter((id) => id >= 0).map((id) => store.run.data[id]);
     const few = store.reads.length <= 40;
     let drawn = 0;
     for (let i = store.reads.length - 1; i >= 0 && drawn < 300; i--) {
       const { reader, writer } = store.reads[i];
-      const ours = wanted.includes(reader) || wanted.includes(writer);
+      const from = store.byRun.get(writer);
+      const to = store.byRun.get(reader);
+      if (from === undefined || to === undefined) continue;
+      const ours = path.size ? path.has(from) && path.has(to) : wanted.includes(reader) || wanted.includes(writer);
       if (!few && !ours) {
         if (!wanted.length) break;
         continue;
       }
-      const from = store.byRun.get(writer);
-      const to = store.byRun.get(reader);
-      if (from === undefined || to === undefined) continue;
       const a = this.point(from, store.end(from, now));
       const b = this.point(to, store.begin(to));
       if (!a || !b || b.x < GUTTER || a.x > window.width) continue;

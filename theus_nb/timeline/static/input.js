@@ -73,10 +73,10 @@ export class Input {
     const { painter, window } = view;
     const id = painter.hit(x, y);
     const at = window.time(x);
-    const held = y < (painter.boxes[1]?.top ?? 0) && painter.blocked.find((one) => one.from <= at && at <= one.to);
+    const held = y < (painter.boxes[1]?.top ?? 0) && painter.blocked.find(([from, to]) => from <= at && at <= to);
     const tip = view.part(".tn-tip");
     if (id >= 0) tip.textContent = view.describe(id);
-    else tip.textContent = held ? `loop blocked ${duration(held.to - held.from)} · ${clip(held.where, 200)}` : "";
+    else tip.textContent = held ? `loop blocked ${duration(held[1] - held[0])} · ${clip(held[2], 200)}` : "";
     tip.style.left = `${Math.min(x + 14, window.width - 240)}px`;
     tip.style.top = `${view.canvas.offsetTop + y + 16}px`;
     if (painter.pointed === id) return;
@@ -116,6 +116,7 @@ export class Input {
       d: () => view.move(() => view.window.pan(90)),
       "0": () => view.act("fit"),
       f: () => view.act("follow"),
+      p: () => view.act("path"),
       c: () => view.act("cancel"),
       o: () => view.fold(),
       ArrowLeft: () => view.step(-1, false),

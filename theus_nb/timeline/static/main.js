@@ -16,13 +16,14 @@ export class State {
     this.page = Math.random().toString(36).slice(2);
     /** @type {Set<View>} */ this.views = new Set();
     /** @type {string[]} */ this.lines = [];
-    /** @type {import("./draw.js").Blocked[]} */ this.blocked = [];
+    /** Where the loop was held up: from, to, by what. @type {import("./draw.js").Blocked[]} */ this.blocked = [];
     /** @type {[number, number, number] | null} */ this.position = null;
     /** @type {Map<string, (answer: any) => void>} */ this.questions = new Map();
     this.asked = 0;
     this.clock = { kernel: 0, page: 0 };
     this.heard = 0;
     /** @type {number | null} */ this.lag = null;
+    /** @type {[number, number][]} */ this.lags = [];
     this.notice = "";
     this.cost = 0;
     this.interval = 0.05;
@@ -38,6 +39,7 @@ export class State {
     this.store.apply(decode(saved, data.buffer));
     this.clock.kernel = saved.now;
     this.lines = saved.lines;
+    this.blocked = saved.blocked;
     this.recalled = true;
   }
 
@@ -91,6 +93,7 @@ export class State {
       this.recalled = false;
       this.store = new Store();
       this.lines = [];
+      this.blocked = [];
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
@@ -108,23 +111,15 @@ export class State {
     this.store.lost += frame.lost;
     this.clock = { kernel: frame.now, page: performance.now() };
     this.lag = frame.lag;
-    this.late(frame);
+    const last = this.lags[this.lags.length - 1]?.[0] ?? -1;
+    this.lags.push(...frame.lags.filter(([time]) => time > last));
+    this.lags.splice(0, this.lags.length - 5_000);
+    this.blocked.push(...frame.blocked);
     this.position = frame.audit;
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
     this.pace(performance.now() - began);
-  }
-
-  /** Remember where the loop was late; the log may tell the culprit afterwards. @param {import("./wire.js").Frame} frame */
-  late(frame) {
-    const late = (frame.lag ?? 0) * 1e9;
-    if (late < 250e6) return;
-    const from = frame.now - late;
-    const last = this.blocked[this.blocked.length - 1];
-    if (last && from <= last.to) last.to = frame.now;
-    else this.blocked.push({ from, to: frame.now, where: "" });
-    if (this.blocked.length > 500) this.blocked.shift();
   }
 
   /** Ask for fewer frames while they cost too much or nobody looks. @param {number} cost ms */

@@ -1,33 +1,12 @@
 /** One view: the toolbar, the canvas, what pointer and keys do. */
 import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
 import { Painter, statusWords } from "./draw.js";
+import { criticalPath } from "./path.js";
 import { clip, duration, laneTitle } from "./format.js";
 import { Input } from "./input.js";
 import { download, neighbour, runsTable } from "./other.js";
 import { showDetails } from "./details.js";
 import { STATUS, compareLanes } from "./store.js";
-
-const TEMPLATE = `
-<div class="tn-bar" role="toolbar" aria-label="Timeline">
-  <button data-do="fit" title="Everything in view (0)">Fit</button>
-  <button data-do="follow" aria-pressed="true" title="Keep the newest in view (f)">Follow</button>
-  <button data-do="in" aria-label="Zoom in" title="Zoom in (w)">+</button>
-  <button data-do="out" aria-label="Zoom out" title="Zoom out (s)">−</button>
-  <input type="search" data-do="search" aria-label="Search runs" placeholder="search runs">
-  <button data-do="cancel" disabled>Cancel run</button>
-  <button data-do="cancelall" disabled>Cancel all</button>
-  <button data-do="table" aria-pressed="false">Table</button>
-  <select data-do="export" aria-label="Export"><option value="">Export…</option><option value="json">Perfetto JSON</option><option value="png">PNG</option><option value="svg">SVG</option><option value="html">HTML page</option></select>
-  <button data-do="full" title="Full screen">Full</button>
-  <span class="tn-space-between"></span><span class="tn-chip" data-part="counts"></span>
-</div>
-<canvas class="tn-canvas" tabindex="0" role="application" aria-roledescription="timeline" data-lm-suppress-shortcuts="true"
- aria-label="Timeline of runs. Left and right arrow: earlier and later run. Up and down: other lane. W and S zoom, A and D move, 0 shows everything, F follows, C cancels the selected run."></canvas>
-<canvas class="tn-map" role="img" aria-label="All of the time; the part in view is marked"></canvas>
-<div class="tn-tip"></div><div class="tn-notice" role="status"></div>
-<div class="tn-table" hidden tabindex="0" role="region" aria-label="Runs as a table"></div>
-<div class="tn-lower"><section class="tn-audit" aria-label="Audit entries"></section><section class="tn-details" tabindex="0" aria-label="Selected run"></section></div>
-<div class="tn-hidden" aria-live="polite"></div>`;
 
 export class View {
   /**
@@ -38,7 +17,7 @@ export class View {
     this.state = state;
     this.root = document.createElement("div");
     this.root.className = "theus-timeline";
-    this.root.innerHTML = TEMPLATE;
+    this.root.innerHTML = state.model.get("markup");
     this.shown = false;
     this.owner = el;
     this.show(el);
@@ -46,10 +25,10 @@ export class View {
     this.map = /** @type {HTMLCanvasElement} */ (this.part(".tn-map"));
     this.window = new Window();
     this.painter = new Painter(this.canvas, state.store, this.window);
-    /** @type {import("./draw.js").Blocked[]} */ this.told = [];
     this.follow = true;
     this.scroll = 0;
     /** @type {Set<string>} */ this.opened = new Set();
+    this.critical = false;
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
     this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
@@ -74,7 +53,6 @@ export class View {
 
   restart() {
     this.painter.store = this.store;
-    this.told = [];
     this.audit.entries = [];
     this.changed(this.state.lines);
     this.details(-1, null);
@@ -114,25 +92,20 @@ export class View {
     if (!width) return;
     if (!this.shown) this.theme();
     this.shown = true;
-    const height = this.root.ownerDocument.fullscreenElement === this.root
+    const height = this.root.matches(":fullscreen")
       ? Math.max(240, globalThis.innerHeight - 300) : this.state.model.get("height") || 280;
     this.canvas.style.height = `${height}px`;
     this.painter.resize(width, height);
     this.map.width = width;
     this.map.height = 30;
+    this.mapped.at = -1000;
     this.audit.paint();
     this.ask();
   }
 
   /** @param {string[]} lines */
   changed(lines) {
-    for (const entry of this.audit.add(lines)) {
-      if (entry.kind !== "loop_blocked") continue;
-      const long = Number(entry.detail?.ms ?? 0) * 1e6;
-      const from = entry.mono - long;
-      this.told.push({ from, to: entry.mono, where: String(entry.detail?.where ?? "") });
-      this.state.blocked = this.state.blocked.filter((one) => one.to < from || one.from > entry.mono);
-    }
+    this.audit.add(lines);
     this.audit.state(this.state.position);
     this.ask();
   }
@@ -148,7 +121,7 @@ export class View {
     else if (store.lost) notice = `${store.lost} changes came faster than they could be shown; the log has all of them.`;
     const part = this.part(".tn-notice");
     if (part.textContent !== notice) part.textContent = notice;
-    if (this.mapped.key && !this.mapped.key.startsWith(`${store.size} ${store.open.size} `)) this.ask();
+    if (this.mapped.key !== this.mapKey()) this.ask();
     if (this.follow && (store.open.size || (state.lag ?? 0) > 0.1)) this.ask();
   }
 
@@ -168,13 +141,18 @@ export class View {
     const { boxes, most } = layout(sizes, painter.height, this.opened, this.scroll);
     this.scroll = Math.min(this.scroll, most);
     painter.boxes = boxes;
-    painter.blocked = [...state.blocked, ...this.told];
+    const late = (state.lag ?? 0) * 1e9;
+    painter.blocked = late > 250e6 ? [...state.blocked, [now - late, now, ""]] : state.blocked;
+    painter.lags = state.lags;
+    painter.lag = state.lag;
     painter.draw(now);
     this.minimap(busy ? now : store.last);
     this.words();
     this.canvas.dataset.spans = String(store.size);
     this.canvas.dataset.frames = String(painter.frames);
     this.canvas.dataset.cost = painter.cost.toFixed(2);
+    this.canvas.dataset.blocked = String(painter.blocked.length);
+    this.canvas.dataset.seen = `${window.from} ${window.to}`;
     this.canvas.dataset.lanes = boxes.map((box) => box.name).join(",");
   }
 
@@ -187,18 +165,34 @@ export class View {
     const open = painter.selected >= 0 && !store.ended.data[painter.selected];
     /** @type {HTMLButtonElement} */ (this.part("[data-do=cancel]")).disabled = !open;
     /** @type {HTMLButtonElement} */ (this.part("[data-do=cancelall]")).disabled = !store.open.size;
-    this.part("[data-do=follow]").setAttribute("aria-pressed", String(this.follow));
+    this.press("follow", this.follow);
+  }
+
+  /** @param {string} what @param {boolean} on */
+  press(what, on) {
+    this.part(`[data-do=${what}]`).setAttribute("aria-pressed", String(on));
   }
 
   totals() {
     const [a, b] = [...(this.painter.range ?? [0, 0])].sort((p, q) => p - q);
     let runs = 0;
     let busy = 0;
+    let used = 0;
+    let workers = 0;
     for (const lane of this.store.lanes.values()) {
       runs += lane.count(a, b);
-      for (const line of lane.lines) busy += this.store.busy(line, b) - this.store.busy(line, a);
+      const times = lane.lines.map((line) => this.store.busy(line, b) - this.store.busy(line, a));
+      busy += times.reduce((sum, time) => sum + time, 0);
+      if (!lane.name.startsWith("worker")) continue;
+      workers++;
+      used += times[0] ?? 0;
     }
-    return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} busy`;
+    const share = workers ? ` · ${workers} workers ${Math.round((100 * used) / (workers * Math.max(1, b - a)))} % busy` : "";
+    return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} in them${share}`;
+  }
+
+  mapKey() {
+    return `${this.store.size} ${this.store.open.size} ${this.map.width}`;
   }
 
   minimap(/** @type {number} */ now) {
@@ -208,7 +202,7 @@ export class View {
     const { width, height } = this.map;
     const span = Math.max(1, now - store.first);
     // Counting takes longer than everything else here: not at every frame.
-    const key = `${store.size} ${store.open.size} ${width}`;
+    const key = this.mapKey();
     if (this.mapped.key !== key && performance.now() - this.mapped.at > 200) {
       const bars = [];
       for (let x = 0; x < width; x += 3) {
@@ -252,6 +246,12 @@ export class View {
     return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store.status.data[id])} · ${lane} · ${took}`;
   }
 
+  showPath() {
+    const { painter, store, critical } = this;
+    painter.path = critical && painter.selected >= 0 ? criticalPath(store, painter.selected) : new Set();
+    this.canvas.dataset.path = [...painter.path].map((id) => `r${store.run.data[id]}`).join(" ");
+  }
+
   /** Tell those who do not see. @param {string} words */
   say(words) {
     this.part(".tn-hidden").textContent = words;
@@ -261,6 +261,7 @@ export class View {
   select(id, reveal = false) {
     const { store, painter, state, window } = this;
     painter.selected = id;
+    this.showPath();
     this.details(id, null);
     this.ask();
     const run = store.run.data[id];
@@ -339,6 +340,10 @@ export class View {
     /** @type {Record<string, () => void>} */ const acts = {
       fit: () => this.move(() => window.show(store.first, Math.max(this.state.now(), store.last))),
       follow: () => (this.follow = !this.follow),
+      path: () => {
+        this.press(what, (this.critical = !this.critical));
+        this.showPath();
+      },
       in: () => this.move(() => window.zoom(1 / 1.3, middle)),
       out: () => this.move(() => window.zoom(1.3, middle)),
       cancel: () => painter.selected >= 0 && void this.cancel(store.run.data[painter.selected]),
@@ -346,10 +351,10 @@ export class View {
       table: () => {
         const pane = this.part(".tn-table");
         pane.hidden = !pane.hidden;
-        this.part("[data-do=table]").setAttribute("aria-pressed", String(!pane.hidden));
+        this.press(what, !pane.hidden);
         if (!pane.hidden) pane.replaceChildren(runsTable(store, this.state.now()));
       },
-      full: () => void this.root.requestFullscreen?.(),
+      full: () => void (this.root.matches(":fullscreen") ? document.exitFullscreen() : this.root.requestFullscreen?.()),
     };
     acts[what]?.();
     this.ask();
