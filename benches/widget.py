@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb import Session, process
 from theus_nb._core import Feed
-from theus_nb.timeline.assets import markup, script, styles
+from theus_nb.timeline.assets import script, styles
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -28,11 +28,11 @@ PAIRS: Final = 31
 RUNS: Final = 1_000
 
 PAGE: Final = """
-async ([source, css, count, markup]) => {
+async ([source, css, count]) => {
   document.body.innerHTML = '<style>' + css + '</style><div id="at" style="width:1100px"></div>';
   const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
   let hear;
-  const model = {get: name => ({height: 280, markup})[name] ?? {}, on: (_, f) => { hear = f; },
+  const model = {get: name => name === 'height' ? 280 : {}, on: (_, f) => { hear = f; },
     send: () => {}};
   const began = performance.now();
   module.default.render({model, el: document.getElementById('at')});
@@ -56,7 +56,7 @@ async ([source, css, count, markup]) => {
   const bytes = new Uint8Array(await new Blob([...columns, process, lane, status]).arrayBuffer());
   const made = performance.now();
   hear({op: 'frame', frame: 1, now: count * 1e6, rows: count, reads: 0, lost: 0, names,
-    first_name: 0, lines: [], audit: null, lag: null, lags: [], blocked: []}, [bytes.buffer]);
+    first_name: 0, lines: [], audit: null, lag: null}, [bytes.buffer]);
   const frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
   const canvas = document.querySelector('.tn-canvas');
   do await frame(); while (Number(canvas.dataset.spans) < count);
@@ -78,7 +78,7 @@ async ([source, css, count, markup]) => {
 def frames(page: Page, count: int) -> None:
     """Print what frames of zooming and panning cost with so many spans."""
     page.goto("about:blank")
-    found = page.evaluate(PAGE, [script(), styles(), count, markup()])
+    found = page.evaluate(PAGE, [script(), styles(), count])
     costs = sorted(found["costs"])
     p50, p95 = costs[len(costs) // 2], costs[int(len(costs) * 0.95)]
     print(f"{count:>9,} spans: p50 {p50:.1f} ms  p95 {p95:.1f} ms  first {found['first']:.0f} ms")

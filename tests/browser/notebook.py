@@ -19,13 +19,15 @@ class Notebook:
     Args:
         page: The page.
         address: Of the notebook.
+        wait: Whether to wait for the kernel, which does not answer while a cell runs.
     """
 
-    def __init__(self, page: Page, address: str) -> None:
+    def __init__(self, page: Page, address: str, *, wait: bool = True) -> None:
         self.page = page
         page.set_default_timeout(PATIENCE)
         page.goto(address, wait_until="domcontentloaded")
-        self.ready()
+        if wait:
+            self.ready()
 
     def ready(self) -> None:
         """Wait until the kernel has answered."""

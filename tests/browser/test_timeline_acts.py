@@ -137,19 +137,18 @@ def test_the_cell_is_found_or_said_to_be_missing(
     notebook.spans(9)
     notebook.timeline.scroll_into_view_if_needed()
     select(notebook, "crunch")
+    notebook.page.evaluate(
+        """() => { const scroll = Element.prototype.scrollIntoView;
+            Element.prototype.scrollIntoView = function (...how) {
+                window.__shown = this.innerText; scroll.apply(this, how); }; }"""
+    )
     go = notebook.timeline.get_by_role("button", name="Go to cell [4]")
     go.click()
-    notebook.until(
-        """() => { const cell = [...document.querySelectorAll('.jp-Cell')].find(
-                one => one.innerText.includes('async def fetch'));
-            const {top, bottom} = cell.getBoundingClientRect();
-            return top < innerHeight && bottom > 0; }"""
-    )
+    notebook.until("() => window.__shown?.includes('async def fetch')")
     notebook.page.evaluate(
         """() => { const cells = jupyterapp.shell.currentWidget.content.widgets;
             cells[3].model.executionCount = 77; }"""
     )
-    notebook.timeline.scroll_into_view_if_needed()
     go.click()
     assert notebook.timeline.get_by_role("button", name="Cell [4] is not on this page").count()
 

@@ -54,6 +54,12 @@ def markup() -> str:
 
 
 @functools.cache
+def offline() -> str:
+    """Return what has saved widget state draw itself in a page without a kernel, as HTML."""
+    return (STATIC / "offline.html").read_text(encoding="utf-8")
+
+
+@functools.cache
 def styles() -> str:
     """Return its style sheet."""
     return (STATIC / "timeline.css").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 from IPython.display import display, update_display
 
-from theus_nb.timeline.assets import markup, script, styles
+from theus_nb.timeline.assets import markup, offline, script, styles
 from theus_nb.timeline.exporting import exported
 from theus_nb.timeline.from_log import marks_of
 from theus_nb.timeline.model import pack
@@ -166,6 +166,9 @@ class Timeline(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         """Show itself under a display id, so that the picture can be renewed later."""
+        # Pages made of the notebook prefer the widget to the picture where its state was saved, and
+        # would stay blank without a network. In a live notebook this shows and does nothing.
+        display({"text/html": offline()}, raw=True)
         data, metadata = self._bundle()
         self._shown = data
         shown = display(data, metadata=metadata, raw=True, display_id=True)

@@ -2,6 +2,12 @@
 import { GUTTER, boxAt } from "./layout.js";
 import { clip, duration } from "./format.js";
 
+/** What keys do, by the names of the acts. @type {Record<string, string>} */
+const KEYS = {
+  w: "in", "+": "in", "=": "in", s: "out", "-": "out", a: "left", d: "right", 0: "fit", f: "follow", o: "fold",
+  p: "path", c: "cancel", ArrowLeft: "earlier", ArrowRight: "later", ArrowUp: "above", ArrowDown: "below", Escape: "none",
+};
+
 export class Input {
   /** @param {import("./view.js").View} view */
   constructor(view) {
@@ -108,27 +114,10 @@ export class Input {
 
   key(/** @type {KeyboardEvent} */ event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { view } = this;
-    /** @type {Record<string, () => void>} */ const keys = {
-      w: () => view.act("in"),
-      s: () => view.act("out"),
-      a: () => view.move(() => view.window.pan(-90)),
-      d: () => view.move(() => view.window.pan(90)),
-      "0": () => view.act("fit"),
-      f: () => view.act("follow"),
-      p: () => view.act("path"),
-      c: () => view.act("cancel"),
-      o: () => view.fold(),
-      ArrowLeft: () => view.step(-1, false),
-      ArrowRight: () => view.step(1, false),
-      ArrowUp: () => view.step(-1, true),
-      ArrowDown: () => view.step(1, true),
-      Escape: () => view.select(-1),
-    };
-    const action = keys[{ "+": "w", "=": "w", "-": "s" }[event.key] ?? event.key];
-    if (!action) return;
+    const act = KEYS[event.key];
+    if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    action();
+    this.view.act(act);
   }
 }

@@ -24,6 +24,7 @@ export class State {
     this.heard = 0;
     /** @type {number | null} */ this.lag = null;
     /** @type {[number, number][]} */ this.lags = [];
+    this.attached = false;
     this.notice = "";
     this.cost = 0;
     this.interval = 0.05;
@@ -53,8 +54,15 @@ export class State {
   }
 
   sync() {
+    this.attached = true;
     this.order = new Order();
     this.send({ op: "sync", page: this.page });
+  }
+
+  /** Nobody looks any more. */
+  leave() {
+    this.attached = false;
+    this.send({ op: "idle", page: this.page });
   }
 
   /** @param {Record<string, unknown>} message */
@@ -133,32 +141,36 @@ export class State {
   }
 }
 
-/** @type {WeakMap<object, State>} */
-const states = new WeakMap();
-
-/** @param {any} model */
-function stateOf(model) {
-  let state = states.get(model);
-  if (!state) states.set(model, (state = new State(model)));
-  return state;
-}
-
-export default {
-  /** @param {{model: any, el: HTMLElement}} context */
-  render({ model, el }) {
-    const state = stateOf(model);
-    // A renewed output makes a new view of the same widget: it gets the one that stood there,
-    // with its zoom, its filters and its selection.
-    const left = [...state.views].find((view) => view.shown && !view.root.isConnected);
-    const view = left ?? new View(el, state, AuditTable);
-    view.show(el);
-    state.views.add(view);
-    if (!left) state.sync();
-    return () => setTimeout(() => {
-      if (view.owner !== el) return;
-      view.remove();
-      state.views.delete(view);
-      if (!state.views.size) state.send({ op: "idle", page: state.page });
-    }, 1000);
-  },
+/** Called once for each widget: what its views share lives here. */
+export default () => {
+  /** @type {State} */ let state;
+  return {
+    /** @param {{model: any}} context of the widget, not of one of its views: it hears as long as there is a widget */
+    initialize({ model }) {
+      state = new State(model);
+    },
+    /** @param {{el: HTMLElement}} context */
+    render({ el }) {
+      /** @type {View} */ let view;
+      const stand = () => {
+        // A renewed output makes a new view of the same widget: it gets the one that stood there,
+        // with its zoom, its filters and its selection.
+        view = [...state.views].find((one) => one.shown && !one.root.isConnected) ?? new View(el, state, AuditTable);
+        view.show(el);
+        state.views.add(view);
+        if (!state.attached) state.sync();
+      };
+      // The one that stood there leaves when this one comes onto the page.
+      const arrival = new ResizeObserver(() => el.isConnected && !view && stand());
+      if (state.views.size) arrival.observe(el);
+      else stand();
+      return () => setTimeout(() => {
+        arrival.disconnect();
+        if (view?.owner !== el) return;
+        view.remove();
+        state.views.delete(view);
+        if (!state.views.size) state.leave();
+      }, 1000);
+    },
+  };
 };

@@ -29,17 +29,19 @@ export function neighbour(store, boxes, selected, step, across) {
 
 /** The newest runs for those who do not see the canvas. @param {Store} store @param {number} now */
 export function runsTable(store, now) {
-  const table = document.createElement("table");
-  table.createCaption().textContent = "The newest 200 runs";
-  const head = table.createTHead().insertRow();
-  for (const word of ["run", "process", "lane", "status", "took"]) head.append(element("th", word));
-  const body = table.createTBody();
+  const row = (/** @type {string} */ tag, /** @type {string[]} */ words) => {
+    const made = element("tr");
+    made.append(...words.map((word) => element(tag, word)));
+    return made;
+  };
+  const table = element("table");
+  const body = element("tbody");
+  table.append(element("caption", "The newest 200 runs"), element("thead"), body);
+  table.children[1].append(row("th", ["run", "process", "lane", "status", "took"]));
   for (let id = store.size - 1; id >= Math.max(0, store.size - 200); id--) {
-    const row = body.insertRow();
-    const took = duration(store.end(id, now) - store.begin(id));
     const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
-    const words = [`r${store.run.data[id]}`, clip(store.name(id), 120), lane, statusWords(store.status.data[id]), took];
-    for (const word of words) row.insertCell().textContent = word;
+    const took = duration(store.end(id, now) - store.begin(id));
+    body.append(row("td", [`r${store.run.data[id]}`, clip(store.name(id), 120), lane, statusWords(store.status.data[id]), took]));
   }
   return table;
 }

@@ -35,8 +35,7 @@ export class View {
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
-    this.watchTheme = new MutationObserver(() => this.theme());
-    this.watchTheme.observe(this.root.ownerDocument.body, { attributes: true });
+    this.colours = "";
     this.beat = setInterval(() => this.tick(), 250);
     this.restart();
     this.theme();
@@ -66,23 +65,23 @@ export class View {
 
   remove() {
     this.watchSize.disconnect();
-    this.watchTheme.disconnect();
     clearInterval(this.beat);
     cancelAnimationFrame(this.frame);
   }
 
+  /** Take over the colours of the page, as they are now. */
   theme() {
-    if (!this.root.isConnected) return;
     const style = getComputedStyle(this.root);
-    const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     const back = style.backgroundColor;
+    const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    const colours = [style.color, back, value("--tn-faint"), value("--tn-grid"), value("--tn-soft")];
+    if (!back || this.colours === colours.join()) return;
+    this.colours = colours.join();
     const [r, g, b] = (back.match(/[\d.]+/g) ?? ["255", "255", "255"]).map(Number);
     const dark = 0.3 * r + 0.6 * g + 0.1 * b < 110;
     this.root.toggleAttribute("data-dark", dark);
-    this.painter.theme = {
-      text: style.color, back, faint: value("--tn-faint"), grid: value("--tn-grid"),
-      mark: dark ? "#fff" : "#111", loop: value("--tn-soft"), alarm: dark ? "#ff9a8f" : "#a11212",
-    };
+    const [text, , faint, grid, loop] = colours;
+    this.painter.theme = { text, back, faint, grid, loop, mark: dark ? "#fff" : "#111", alarm: dark ? "#ff9a8f" : "#a11212" };
     this.painter.font = style.fontFamily || "sans-serif";
     this.ask();
   }
@@ -90,7 +89,7 @@ export class View {
   resize() {
     const width = this.root.clientWidth;
     if (!width) return;
-    if (!this.shown) this.theme();
+    this.theme();
     this.shown = true;
     const height = this.root.matches(":fullscreen")
       ? Math.max(240, globalThis.innerHeight - 300) : this.state.model.get("height") || 280;
@@ -113,6 +112,7 @@ export class View {
   /** Once in a while: what changes without a frame. */
   tick() {
     const { state, store } = this;
+    this.theme();
     const gone = state.heard > 0 && !state.alive();
     this.root.classList.toggle("tn-gone", gone || Boolean(state.recalled));
     let notice = state.notice;
@@ -148,12 +148,10 @@ export class View {
     painter.draw(now);
     this.minimap(busy ? now : store.last);
     this.words();
-    this.canvas.dataset.spans = String(store.size);
-    this.canvas.dataset.frames = String(painter.frames);
-    this.canvas.dataset.cost = painter.cost.toFixed(2);
-    this.canvas.dataset.blocked = String(painter.blocked.length);
-    this.canvas.dataset.seen = `${window.from} ${window.to}`;
-    this.canvas.dataset.lanes = boxes.map((box) => box.name).join(",");
+    Object.assign(this.canvas.dataset, {
+      spans: store.size, frames: painter.frames, cost: painter.cost.toFixed(2), blocked: painter.blocked.length,
+      seen: `${window.from} ${window.to}`, lanes: boxes.map((box) => box.name),
+    });
   }
 
   words() {
@@ -320,24 +318,29 @@ export class View {
     this.note(answer ? "" : "Nothing was exported: the kernel, which makes this file, does not answer.");
   }
 
-  /** @param {number} step @param {boolean} across */
-  step(step, across) {
-    const id = neighbour(this.store, this.painter.boxes, this.painter.selected, step, across);
-    if (id >= 0) this.select(id, true);
-  }
-
   fold() {
     for (const lane of this.store.lanes.values()) {
       if (lane.lines.length > CLOSED_LINES && !this.opened.delete(lane.name)) this.opened.add(lane.name);
     }
-    this.ask();
   }
 
   /** @param {string} what */
   act(what) {
     const { painter, store, window } = this;
     const middle = (window.width + GUTTER) / 2;
+    const step = (/** @type {number} */ by, /** @type {boolean} */ across) => {
+      const id = neighbour(store, painter.boxes, painter.selected, by, across);
+      if (id >= 0) this.select(id, true);
+    };
     /** @type {Record<string, () => void>} */ const acts = {
+      left: () => this.move(() => window.pan(-90)),
+      right: () => this.move(() => window.pan(90)),
+      earlier: () => step(-1, false),
+      later: () => step(1, false),
+      above: () => step(-1, true),
+      below: () => step(1, true),
+      none: () => this.select(-1),
+      fold: () => this.fold(),
       fit: () => this.move(() => window.show(store.first, Math.max(this.state.now(), store.last))),
       follow: () => (this.follow = !this.follow),
       path: () => {
