@@ -5,7 +5,7 @@ import { countRuns, walk } from "./shades.js";
 import { clip, duration, laneTitle, tickStep } from "./format.js";
 
 /** @typedef {import("./layout.js").Box} Box */
-/** @typedef {{from: number, to: number, where: string}} Blocked */
+/** @typedef {[number, number, string]} Blocked from, to, by what */
 
 const MARKS = ["", "", "▶", "", "✕", "⊘", "⚠"];
 
@@ -35,7 +35,10 @@ export class Painter {
     this.height = 280;
     /** @type {Box[]} */ this.boxes = [];
     /** @type {Blocked[]} */ this.blocked = [];
+    /** When the loop was late, and by how many ms. @type {[number, number][]} */ this.lags = [];
+    /** @type {number | null} */ this.lag = null;
     this.selected = -1;
+    /** Runs that are shown before the others; empty: all alike. @type {Set<number>} */ this.path = new Set();
     this.pointed = -1;
     /** @type {[number, number] | null} */ this.range = null;
     /** @type {Map<string, string>} */ this.hues = new Map();
@@ -57,6 +60,7 @@ export class Painter {
   draw(now) {
     const began = performance.now();
     const { ink, theme, window, height } = this;
+    ink.textBaseline = "middle";
     ink.fillStyle = theme.back;
     ink.fillRect(0, 0, window.width, height);
     this.axis();
@@ -68,11 +72,28 @@ export class Painter {
     this.cost = performance.now() - began;
   }
 
+  /** Draw inside of a rectangle only, until `restore`. @param {number} x @param {number} y @param {number} width @param {number} height */
+  within(x, y, width, height) {
+    this.ink.save();
+    this.ink.beginPath();
+    this.ink.rect(x, y, width, height);
+    this.ink.clip();
+  }
+
   axis() {
     const { ink, theme, window, height } = this;
     const step = tickStep(window.scale * 110);
     ink.font = `11px ${this.font}`;
-    ink.textBaseline = "middle";
+    ink.fillStyle = theme.faint;
+    if (this.lag !== null) ink.fillText(`loop lag ${duration(Math.max(this.lag * 1e9, 1e5), 2)}`, 8, 10);
+    for (const [time, late] of this.lags) {
+      const x = window.x(time);
+      if (x < GUTTER || x > window.width) continue;
+      const wide = Math.max(2, 50e6 / window.scale);
+      const high = Math.min(6, 1 + Math.log10(late) * 2);
+      ink.fillStyle = late < 100 ? COLOURS[6] : "#c81e1e";
+      ink.fillRect(Math.max(x - wide, GUTTER), AXIS - high, wide, high);
+    }
     for (let t = Math.ceil(window.from / step) * step; t < window.to; t += step) {
       const x = Math.round(window.x(t));
       if (x < GUTTER) continue;
@@ -88,11 +109,8 @@ export class Painter {
     if (box.top > this.height || box.top + box.height < AXIS) return;
     const { ink, theme, window, store } = this;
     const lane = store.lanes.get(box.name);
-    ink.save();
-    ink.beginPath();
     const top = box.pinned ? box.top : Math.max(box.top, this.boxes[0].top + this.boxes[0].height + 6);
-    ink.rect(0, top, window.width, box.top + box.height - top);
-    ink.clip();
+    this.within(0, top, window.width, box.top + box.height - top);
     if (box.name === "loop") {
       ink.fillStyle = theme.loop;
       ink.fillRect(GUTTER, box.top, window.width, box.height);
@@ -113,7 +131,6 @@ export class Painter {
     ink.fillStyle = theme.back;
     ink.fillRect(0, box.top, GUTTER - 4, box.height);
     if (box.line < 9) return;
-    ink.textBaseline = "middle";
     ink.font = `${box.pinned ? "600 " : ""}12px ${this.font}`;
     ink.fillStyle = theme.text;
     const fold = box.foldable ? (box.dense ? "▸ " : "▾ ") : "";
@@ -122,7 +139,7 @@ export class Painter {
     if (!lane || !lane.lines.length || box.name === "waiting") return;
     ink.font = `11px ${this.font}`;
     ink.fillStyle = theme.faint;
-    if (lane.lines.length === 1 && !box.pinned) {
+    if (lane.lines.length < 3 && !box.pinned) {
       const busy = store.busy(lane.lines[0], window.to) - store.busy(lane.lines[0], window.from);
       const share = `${Math.round(Math.min(1, busy / (window.to - window.from)) * 100)} %`;
       ink.textAlign = "right";
@@ -157,26 +174,24 @@ export class Painter {
     let colour = COLOURS[status] || this.hues.get(name);
     if (!colour) this.hues.set(name, (colour = hue(name)));
     const wide = Math.max(1, right - left - (right - left > 3 ? 1 : 0));
+    if (this.path.size && !this.path.has(id)) ink.globalAlpha = 0.3;
     ink.fillStyle = colour;
     ink.fillRect(left, y, wide, high);
-    if (status >= FAILED && wide > 4) this.hatch(left, y, wide, high, status);
+    if (status >= FAILED && wide > 4) this.stripes(left, y, wide, high, status);
     if (status === RUNNING && !store.ended.data[id]) {
       ink.fillStyle = theme.text;
       ink.fillRect(right - 2, y, 2, high);
     }
     if (high >= 10 && wide > 26) {
-      ink.save();
-      ink.beginPath();
-      ink.rect(left, y, wide - 3, high);
-      ink.clip();
+      this.within(left, y, wide - 3, high);
       ink.font = `${high < 13 ? 10 : 11}px ${this.font}`;
-      ink.textBaseline = "middle";
-      ink.fillStyle = "#fff";
+        ink.fillStyle = "#fff";
       const mark = MARKS[status] ? `${MARKS[status]} ` : "";
       const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
       ink.fillText(clip(mark + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5);
       ink.restore();
     }
+    ink.globalAlpha = 1;
     if (id === this.selected || id === this.pointed) {
       ink.strokeStyle = theme.mark;
       ink.lineWidth = id === this.selected ? 2 : 1;
@@ -184,23 +199,17 @@ export class Painter {
     }
   }
 
-  /** Lines across a bar, so that an end shows without its colour. */
-  hatch(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ width, /** @type {number} */ high, /** @type {number} */ kind) {
+  /** Stripes across a bar, so that an end shows without its colour. */
+  stripes(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ width, /** @type {number} */ high, /** @type {number} */ kind) {
     const { ink } = this;
-    ink.save();
+    ink.strokeStyle = "rgba(255,255,255,.25)";
+    ink.lineWidth = high;
+    ink.setLineDash(kind === FAILED ? [3, 6] : [7, 7]);
     ink.beginPath();
-    ink.rect(x, y, width, high);
-    ink.clip();
-    ink.strokeStyle = "rgba(255,255,255,.28)";
-    ink.lineWidth = 2;
-    ink.beginPath();
-    const lean = kind === FAILED ? high : -high;
-    for (let at = x - high; at < x + width + high; at += 9) {
-      ink.moveTo(at, y + high);
-      ink.lineTo(at + lean, y);
-    }
+    ink.moveTo(x, y + high / 2);
+    ink.lineTo(x + width, y + high / 2);
     ink.stroke();
-    ink.restore();
+    ink.setLineDash([]);
   }
 
   /** Many runs at the same time: how many, pixel by pixel. */
@@ -220,13 +229,7 @@ export class Painter {
       at = failures.below(window.time(x + 3), at);
       if (at > before) ink.fillRect(x, box.top, 3, box.height);
     }
-    ink.font = `11px ${this.font}`;
-    const words = `up to ${most} at once`;
-    ink.fillStyle = theme.back;
-    ink.fillRect(GUTTER + 2, box.top + 1, ink.measureText(words).width + 8, 15);
-    ink.fillStyle = theme.faint;
-    ink.textBaseline = "middle";
-    ink.fillText(words, GUTTER + 6, box.top + 9);
+    this.plate(`up to ${most} at once`, GUTTER + 2, box.top + 1, theme.faint);
   }
 
   /** Runs that have not begun: thin, from their submission to now. */
@@ -246,23 +249,28 @@ export class Painter {
       at++;
     }
     if (!store.waiting.size) return;
-    ink.font = `11px ${this.font}`;
-    ink.textBaseline = "middle";
     const [first] = store.waiting;
     const words = store.waiting.size > 1
       ? `${store.waiting.size} runs wait` : `${clip(store.name(first), 30)} waits`;
+    this.plate(words, window.x(now) - 6 * words.length - 8, box.top + 2, theme.text);
+  }
+
+  /** Words on a ground of their own, kept on the screen. @param {string} words @param {number} x @param {number} y @param {string} colour */
+  plate(words, x, y, colour) {
+    const { ink, theme, window } = this;
+    ink.font = `11px ${this.font}`;
     const wide = ink.measureText(words).width + 8;
-    const x = Math.max(GUTTER + 4, Math.min(window.x(now) - wide, window.width - wide - 4));
+    const left = Math.max(GUTTER + 2, Math.min(x, window.width - wide - 4));
     ink.fillStyle = theme.back;
-    ink.fillRect(x, box.top + 2, wide, 14);
-    ink.fillStyle = theme.text;
-    ink.fillText(words, x + 4, box.top + 9.5);
+    ink.fillRect(left, y, wide, 15);
+    ink.fillStyle = colour;
+    ink.fillText(words, left + 4, y + 8);
   }
 
   /** Where something held up the loop, and what. */
   bands(/** @type {Box} */ box) {
     const { ink, window } = this;
-    for (const { from, to, where } of this.blocked) {
+    for (const [from, to, where] of this.blocked) {
       const x = Math.max(window.x(from), GUTTER);
       const right = Math.min(window.x(to), window.width);
       if (right <= GUTTER || x >= window.width) continue;
@@ -273,13 +281,8 @@ export class Painter {
       ink.fillRect(x, box.top, wide, 3);
       ink.fillRect(x, box.top + box.height - 3, wide, 3);
       if (wide < 60) continue;
-      ink.font = `600 11px ${this.font}`;
-      ink.textBaseline = "middle";
-      const words = clip(`loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`, Math.floor(wide / 6));
-      ink.fillStyle = this.theme.back;
-      ink.fillRect(x + 3, box.top + box.height - 18, ink.measureText(words).width + 6, 14);
-      ink.fillStyle = this.theme.alarm;
-      ink.fillText(words, x + 6, box.top + box.height - 10.5);
+      const words = `loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`;
+      this.plate(clip(words, Math.floor(wide / 6)), x + 3, box.top + box.height - 19, this.theme.alarm);
     }
   }
 
@@ -295,20 +298,20 @@ export class Painter {
 
   /** From writers to readers: all of them while they are few, else those of the selected run. */
   arrows(/** @type {number} */ now) {
-    const { store, window } = this;
+    const { store, window, path } = this;
     const wanted = [this.selected, this.pointed].filter((id) => id >= 0).map((id) => store.run.data[id]);
     const few = store.reads.length <= 40;
     let drawn = 0;
     for (let i = store.reads.length - 1; i >= 0 && drawn < 300; i--) {
       const { reader, writer } = store.reads[i];
-      const ours = wanted.includes(reader) || wanted.includes(writer);
+      const from = store.byRun.get(writer);
+      const to = store.byRun.get(reader);
+      if (from === undefined || to === undefined) continue;
+      const ours = path.size ? path.has(from) && path.has(to) : wanted.includes(reader) || wanted.includes(writer);
       if (!few && !ours) {
         if (!wanted.length) break;
         continue;
       }
-      const from = store.byRun.get(writer);
-      const to = store.byRun.get(reader);
-      if (from === undefined || to === undefined) continue;
       const a = this.point(from, store.end(from, now));
       const b = this.point(to, store.begin(to));
       if (!a || !b || b.x < GUTTER || a.x > window.width) continue;
@@ -320,10 +323,7 @@ export class Painter {
   /** @param {{x: number, y: number}} a @param {{x: number, y: number}} b @param {boolean} strong */
   arrow(a, b, strong) {
     const { ink, theme } = this;
-    ink.save();
-    ink.beginPath();
-    ink.rect(GUTTER, AXIS, this.window.width, this.height);
-    ink.clip();
+    this.within(GUTTER, AXIS, this.window.width, this.height);
     ink.strokeStyle = ink.fillStyle = strong ? theme.mark : theme.faint;
     ink.globalAlpha = strong ? 1 : 0.8;
     ink.lineWidth = strong ? 2 : 1.25;
