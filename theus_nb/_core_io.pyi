@@ -109,6 +109,8 @@ class Ticket:
         Raises:
             FileWriteError: It did not succeed.
         """
+    def forget(self) -> None:
+        """Drop the result, now or when it comes: a temporary is removed."""
 
 @final
 class FileWriter:

@@ -36,17 +36,25 @@ class Written:
 
 
 async def finished(ticket: Ticket) -> Any:  # noqa: ANN401 - what the operation leaves
-    """Wait for the disk, on the running loop or by blocking this thread; return the result."""
-    loop = _get_running_loop()
-    if loop is not None:
-        future = loop.create_future()
-        if ticket.tell(bridge_for(loop), open_future, future):
-            await future
-    elif (number := ticket.descriptor()) is not None:
-        # Not in Rust: a thread below a Rust frame must not be unwound by an exiting interpreter.
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        poll.poll()
+    """Wait for the disk, on the running loop or by blocking this thread; return the result.
+
+    Cancellation: the result is dropped when it comes; a temporary goes with it.
+    """
+    try:
+        loop = _get_running_loop()
+        if loop is not None:
+            future = loop.create_future()
+            if ticket.tell(bridge_for(loop), open_future, future):
+                await future
+        elif (number := ticket.descriptor()) is not None:
+            # Not in Rust: a thread below a Rust frame must not be unwound by an exiting
+            # interpreter.
+            poll = select.poll()
+            poll.register(number, select.POLLIN)
+            poll.poll()
+    except BaseException:
+        ticket.forget()
+        raise
     return ticket.take()
 
 

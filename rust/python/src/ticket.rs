@@ -34,6 +34,8 @@ enum Tell {
 #[derive(Default)]
 struct State {
     done: bool,
+    /// Nobody will take the result.
+    forgotten: bool,
     outcome: Option<Outcome>,
     tell: Option<Tell>,
 }
@@ -49,10 +51,16 @@ impl Slot {
 
     /// Leaves the result and tells whoever waits. On any thread.
     pub fn finish(&self, outcome: Outcome) {
+        // Dropped without the lock: a temporary goes with it.
+        let mut unwanted = None;
         let told = {
             let mut state = self.state();
             state.done = true;
-            state.outcome = Some(outcome);
+            if state.forgotten {
+                unwanted = Some(outcome);
+            } else {
+                state.outcome = Some(outcome);
+            }
             match state.tell.take() {
                 Some(Tell::Thread(wakeup)) => {
                     wakeup.signal();
@@ -63,6 +71,7 @@ impl Slot {
                 other => other,
             }
         };
+        drop(unwanted);
         if let Some(Tell::Loop(bridge, function, arguments)) = told {
             Bridge::push_from_outside(bridge, Completion::Call(function, arguments));
         }
@@ -131,6 +140,15 @@ impl Ticket {
         }
         state.tell = Some(Tell::Thread(wakeup));
         Ok(Some(number))
+    }
+
+    /// Drops the result, now or when it comes: a temporary is removed.
+    fn forget(&self) {
+        let _dropped = {
+            let mut state = self.0.state();
+            state.forgotten = true;
+            state.outcome.take()
+        };
     }
 
     /// Takes the result, or raises what went wrong.
