@@ -226,6 +226,34 @@ impl Log {
         last
     }
 
+    /// Has a function called when everything recorded so far is synced, or never will be; at once if that is so.
+    ///
+    /// It is called on whatever thread finds out and must not block.
+    pub fn when_synced(&self, hear: impl FnOnce(Result<(), AuditFailed>) + Send + 'static) {
+        let seq = self.request_sync();
+        let verdict = {
+            let mut progress = self.shared.progress();
+            match progress.verdict(seq) {
+                Some(verdict) => verdict,
+                None => return progress.for_sync.add(seq, Box::new(hear)),
+            }
+        };
+        hear(verdict);
+    }
+
+    /// Has a function called when entries find room again, or the log is closed; at once if that is so.
+    ///
+    /// It is called on whatever thread finds out and must not block. Others may take the room first.
+    pub fn when_room(&self, hear: impl FnOnce() + Send + 'static) {
+        {
+            let mut queue = self.shared.queue();
+            if !queue.closed && !self.shared.room(&queue, 0) {
+                return queue.for_room.add(0, Box::new(move |_| hear()));
+            }
+        }
+        hear();
+    }
+
     /// Blocks until an entry is synced; false if it is not after `patience`.
     ///
     /// # Errors
@@ -261,8 +289,10 @@ impl Log {
         }
         queue.closed = true;
         queue.parked = false;
+        let for_room = queue.for_room.take_all();
         drop(queue);
         self.shared.wake.notify_one();
+        for_room.tell(&Ok(()));
     }
 
     /// Blocks until a closed log is written and synced; false if it is not after `patience`.
