@@ -26,6 +26,8 @@ pub struct Options {
     pub capacity_bytes: usize,
     /// Bytes after which a batch is full.
     pub batch_bytes: usize,
+    /// Bytes that may be written and not synced, if nobody waits for them.
+    pub sync_bytes: usize,
     /// For how long written entries may go unsynced.
     pub sync_every: Duration,
     /// For how long the writer collects entries while they keep coming.
@@ -44,6 +46,7 @@ impl Default for Options {
             capacity: 32_768,
             capacity_bytes: 32 << 20,
             batch_bytes: 1 << 20,
+            sync_bytes: 4 << 20,
             sync_every: Duration::from_millis(50),
             linger: Duration::from_millis(2),
             tail_bytes: 8 << 20,
