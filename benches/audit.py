@@ -25,6 +25,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from benches._measure import Action, Samples, faster, interleave
 from benches._report import Goal, facts, table
 from theus_nb.session import Session
@@ -34,14 +36,21 @@ if TYPE_CHECKING:
 
 ROOT: Final = pathlib.Path(__file__).parents[1]
 ENTRIES: Final = 20_000
-TRANSACTIONS: Final = 200
-"""Of sqlite3: each waits for the disk."""
+TRANSACTIONS: Final = 3_000
+"""Of sqlite3: each waits for the disk. As long as the Rust producer takes, so that whatever comes
+now and then (a checkpoint of the WAL, a sync of the log) comes to both."""
 RUST: Final = 300_000
 TEXT: Final = "run r1234 of crunch finished on worker 2 after 12.3 ms; wrote domain.result"
 
 OURS, RECORDED = "theus_nb, notes from Python, synced", "theus_nb, the recording thread's own time"
 PRODUCER = "theus_nb, all fields, Rust producer, synced"
 LOGGING, SQLITE = "logging to a file, one fsync at the end", "sqlite3 WAL, FULL, a commit each"
+STRUCTLOG = "structlog, JSON to a file, one fsync at the end"
+
+
+def compact(fields: object, **_options: object) -> bytes:
+    """Write JSON without spaces, as ours does."""
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 class Contenders:
@@ -62,6 +71,16 @@ class Contenders:
         self._log.addHandler(self._handler)
         self._log.setLevel(logging.INFO)
         self._log.propagate = False
+        self._json = (base / "structlog.jsonl").open("wb")
+        self._structlog = structlog.wrap_logger(
+            structlog.BytesLogger(self._json),
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(serializer=compact),
+            ],
+        ).bind()
         self._db = sqlite3.connect(base / "entries.db", isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -84,6 +103,12 @@ class Contenders:
         for _ in range(ENTRIES):
             self._log.info(TEXT)
         os.fsync(self._file.fileno())
+
+    async def structlog(self) -> None:
+        """Write JSON lines, as its documentation advises for speed but with the standard json."""
+        for _ in range(ENTRIES):
+            self._structlog.info(TEXT)
+        os.fsync(self._json.fileno())
 
     async def sqlite(self) -> None:
         """Insert with one transaction per entry, each of them durable."""
@@ -110,12 +135,13 @@ class Contenders:
             print(f"WARNING: {lost} entries were lost: the comparison does not hold")
         self.session.close()
         self._file.close()
+        self._json.close()
         self._db.close()
 
 
 def per_entry(samples: Samples) -> Samples:
     """Turn seconds per round into seconds per entry."""
-    counts = {OURS: ENTRIES, LOGGING: ENTRIES, SQLITE: TRANSACTIONS}
+    counts = {OURS: ENTRIES, LOGGING: ENTRIES, STRUCTLOG: ENTRIES, SQLITE: TRANSACTIONS}
     return {name: [s / counts[name] for s in samples[name]] for name in counts}
 
 
@@ -128,6 +154,7 @@ def run_all(rounds: int) -> int:
         actions: dict[str, Action] = {
             OURS: field.ours,
             LOGGING: field.logging,
+            STRUCTLOG: field.structlog,
             SQLITE: field.sqlite,
             PRODUCER: field.rust,
         }
@@ -142,6 +169,7 @@ def run_all(rounds: int) -> int:
              ratio(PRODUCER, SQLITE)),
         Goal("durable notes from Python, against sqlite3", 10, None, "x", ratio(OURS, SQLITE)),
         Goal("durable notes from Python, against logging", 1, None, "x", ratio(OURS, LOGGING)),
+        Goal("durable notes from Python, against structlog", 1, None, "x", ratio(OURS, STRUCTLOG)),
         Goal("cost to the recording Python thread", 250, 100, "ns",
              min(each[RECORDED]) * 1e9),
         Goal("durable, Rust producer, wall time", 1_667, 500, "ns", min(each[PRODUCER]) * 1e9),
@@ -160,7 +188,8 @@ def run_all(rounds: int) -> int:
     print(
         f"Rust producer, processor time of it all: best {min(field.producer_cpu):.0f} ns per entry"
     )
-    print(f"\n{facts()}; {rounds} rounds; load {os.getloadavg()[0]:.1f}.")
+    versions = f"structlog {structlog.__version__}, sqlite3 {sqlite3.sqlite_version}"
+    print(f"\n{facts()}; {versions}; {rounds} rounds; load {os.getloadavg()[0]:.1f}.")
     return sum(goal.missed for goal in goals)
 
 

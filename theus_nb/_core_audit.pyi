@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
-from theus_nb._core import Run
+from theus_nb._core import Run, Ticket
 
 @final
 class AuditLog:
@@ -22,6 +22,9 @@ class AuditLog:
             be written to the log stays in memory.
         messages: Whether the texts of exceptions are recorded.
         stop: Whether new runs are refused once the log cannot be written.
+        wait: Whether bodies wait while the queue is full; otherwise the entries of runs submitted
+            then are counted as lost.
+        durable: Whether a run settles only when the disk has confirmed its end.
         segment_bytes: Size after which the next file is begun.
     """
 
@@ -36,6 +39,8 @@ class AuditLog:
         default_place: bool = False,
         messages: bool = False,
         stop: bool = False,
+        wait: bool = False,
+        durable: bool = False,
         segment_bytes: int = ...,
     ) -> AuditLog: ...
     cell: int
@@ -46,8 +51,11 @@ class AuditLog:
         *,
         process: str | None = None,
         run: Run | None = None,
+        kept: bool = False,
     ) -> int | None:
         """Record an entry that is made of plain values.
+
+        With `kept` there is always room: whoever says so has waited for it.
 
         Returns:
             Its number; None if there was no room (it is counted) or the log has ended.
@@ -55,7 +63,7 @@ class AuditLog:
         Raises:
             AuditError: An unknown kind, or too much detail.
         """
-    def note(self, text: str) -> int | None:
+    def note(self, text: str, *, kept: bool = False) -> int | None:
         """Record a remark; see `Audit.note`.
 
         Raises:
@@ -78,15 +86,15 @@ class AuditLog:
     @property
     def has_room(self) -> bool:
         """Whether notes and new runs find room in the queue at present."""
-    def request_sync(self) -> int:
-        """Ask for everything so far to be synced; return the number of the last entry."""
-    def wait(self, seq: int, timeout: float) -> bool:
-        """Block until an entry is synced, at most `timeout` seconds.
+    def synced(self) -> Ticket:
+        """Return a ticket that is done when everything so far is synced, or never will be.
 
-        The interpreter is free meanwhile.
+        Taking from it raises `AuditWriteError` in the second case.
+        """
+    def room(self) -> Ticket | None:
+        """Return a ticket that is done when the queue has room again.
 
-        Raises:
-            AuditWriteError: It never will be.
+        None if it has, and always without `wait`: nobody is to wait then.
         """
     def settle(self, timeout: float) -> bool:
         """Block until what has been recorded is among the lines, at most `timeout` seconds."""

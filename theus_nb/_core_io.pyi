@@ -103,12 +103,18 @@ class Ticket:
         Raises:
             OSError: None could be opened.
         """
+    @property
+    def done(self) -> bool:
+        """Whether it is done."""
     def take(self) -> Any:
         """Return what the operation leaves.
 
         Raises:
             FileWriteError: It did not succeed.
+            AuditWriteError: Likewise.
         """
+    def forget(self) -> None:
+        """Drop the result, now or when it comes: a temporary is removed."""
 
 @final
 class FileWriter:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import logging
 import sys
-import time
-import weakref
+from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import AuditLog
 from theus_nb.access import current
 from theus_nb.audit_place import find_place, read_key
+from theus_nb.audit_reading import as_frame, as_utc, read_files
 from theus_nb.audit_status import AuditStatus
-from theus_nb.audit_sync import STEP, SyncGroup
-from theus_nb.errors import AuditError, AuditWriteError, ContractError, UnreadableLogError
+from theus_nb.audit_sync import room, stop_with_run, wait_for_disk, wait_for_room
+from theus_nb.errors import AuditWriteError, ContractError, UnreadableLogError
+from theus_nb.waiting import finished
 
 if TYPE_CHECKING:
+    import datetime as dt
     import os
     import pathlib
     from collections.abc import Iterator
 
     import pandas as pd
 
+    from theus_nb._core import Run
     from theus_nb.process import Process
     from theus_nb.verdict import Verdict
     from theus_nb.watch import LoopBlocked
@@ -48,6 +50,8 @@ class Audit:
         directory: Where logs lie; None for the default.
         errors: ``"type"`` or ``"message"``: whether the text of exceptions is recorded.
         policy: ``"warn"`` or ``"stop"``: what follows when the log cannot be written.
+        full: ``"drop"`` or ``"wait"``: what follows when the disk cannot keep up.
+        durable: Whether runs settle only when the disk has confirmed their ends.
         notebook: Path of the notebook, if there is one.
 
     Raises:
@@ -56,19 +60,23 @@ class Audit:
     Attributes:
         log: The Rust side.
         place: Where the log is, or will be at its first entry.
+        waits: Whether runs wait for a log that is full.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an option of its own
         self,
         *,
         on_disk: bool,
         directory: str | os.PathLike[str] | None = None,
         errors: str = "type",
         policy: str = "warn",
+        full: str = "drop",
+        durable: bool = False,
         notebook: str | None = None,
     ) -> None:
         _one_of("audit_errors", errors, ("type", "message"))
         _one_of("audit_policy", policy, ("warn", "stop"))
+        _one_of("audit_full", full, ("drop", "wait"))
         self.place = find_place(directory, on_disk=on_disk)
         self._key = key = read_key()
         opening = {
@@ -88,15 +96,17 @@ class Audit:
             default_place=self.place.is_default,
             messages=errors == "message",
             stop=policy == "stop",
+            wait=full == "wait",
+            durable=durable,
         )
-        self._waiting: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, SyncGroup] = (
-            weakref.WeakKeyDictionary()
-        )
+        self.waits = full == "wait"
 
     # -- writing ------------------------------------------------------------------------------
 
     def note(self, text: str) -> int | None:
-        """Record a remark. Returns at once: the entry is not written yet, and not synced.
+        """Record a remark. The entry is not written yet when this returns, and not synced.
+
+        Returns at once, except in a thread without an event loop where ``audit_full="wait"``.
 
         Args:
             text: At most 1,048,576 characters. What is no text in it (a lone surrogate) becomes
@@ -113,13 +123,16 @@ class Audit:
             >>> theus.audit.note("checked by hand")            # doctest: +SKIP
             17
         """
+        if self.waits:
+            return self.log.note(text, kept=self._has_waited())
         return self.log.note(text)
 
     async def sync(self) -> None:
         """Wait until everything recorded so far has been confirmed by the disk.
 
-        Many may wait at once: one confirmation serves them all. In memory this returns as soon
-        as the entries are there.
+        In a thread without an event loop this blocks instead of suspending. Many may wait at
+        once: one confirmation serves them all. In memory this returns as soon as the entries are
+        there.
 
         Raises:
             AuditWriteError: The log could not be written; the entries are not durable.
@@ -129,14 +142,7 @@ class Audit:
         Example:
             >>> await theus.audit.sync()                       # doctest: +SKIP
         """
-        seq = self.log.request_sync()
-        if self.log.position()[1] >= seq:
-            return
-        loop = asyncio.get_running_loop()
-        group = self._waiting.get(loop)
-        if group is None:
-            group = self._waiting[loop] = SyncGroup(self.log)
-        await group.join(seq, loop)
+        await finished(self.log.synced())
 
     def wait(self, timeout: float | None = None) -> None:
         """Block until everything recorded so far has been confirmed by the disk.
@@ -149,12 +155,7 @@ class Audit:
         Raises:
             AuditWriteError: The log could not be written, or the disk took too long.
         """
-        seq = self.log.request_sync()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while not self.log.wait(seq, STEP):
-            if deadline is not None and time.monotonic() >= deadline:
-                msg = f"the disk has not confirmed the audit log within {timeout} s; it may later"
-                raise AuditWriteError(msg)
+        wait_for_disk(self.log, timeout)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -249,7 +250,7 @@ class Audit:
         Example:
             >>> theus.audit.query(process="crunch", kind="run_failed")   # doctest: +SKIP
         """
-        earliest = None if since is None else _as_utc(since)
+        earliest = None if since is None else as_utc(since)
         return [
             entry
             for entry in self._entries()
@@ -260,20 +261,14 @@ class Audit:
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return all entries as a pandas DataFrame, one row each, ``ts`` as times in UTC."""
-        import pandas as pd  # noqa: PLC0415 - only whoever wants a frame pays for it
-
-        columns = ["seq", "ts", "mono", "kind", "run", "process", "lane", "cell", "detail"]
-        frame = pd.DataFrame(self._entries(), columns=[*columns, "prev", "hash"])
-        frame["ts"] = pd.to_datetime(frame["ts"], utc=True, format="ISO8601")
-        frame["cell"] = frame["cell"].astype("Int64")
-        return frame
+        return as_frame(self._entries())
 
     def _entries(self) -> Iterator[Entry]:
         self.log.settle(_GLANCE)
         last = -1
         first = self.log.first_line
         if first is not None and first > 0 and self.directory is not None:
-            for entry in _read_files(self.directory):
+            for entry in read_files(self.directory):
                 if entry["seq"] >= first:
                     break
                 last = entry["seq"]
@@ -299,25 +294,51 @@ class Audit:
         """
         listed = [{"path": path, "bytes": size, "sha256": sha} for path, size, sha in files]
         self._record("commit_intent", {"files": listed})
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            self.wait()
-        else:
-            await self.sync()
+        await self.sync()
 
     def written(self, path: str, size: int, sha256: str) -> None:
         """Record that a file is in its place and durable."""
         self._record("file_written", {"path": path, "bytes": size, "sha256": sha256})
 
     def published(self, topic: str) -> None:
-        """Record that a signal was published; its value is not recorded."""
-        self._record("signal_published", {"topic": topic})
+        """Record that a signal was published; its value is not recorded.
 
-    def _record(self, kind: str, detail: dict[str, Any]) -> None:
+        A body publishes as often as it likes, so this may be refused: see ``audit_full``.
+        """
+        self._record("signal_published", {"topic": topic}, kept=self.waits and self._has_waited())
+
+    def _record(self, kind: str, detail: dict[str, Any], *, kept: bool = True) -> None:
         """Record an entry about the run in whose body we are, if we are in one."""
         access = current.get()
-        self.log.record(kind, detail, run=None if access is None else access.run)
+        self.log.record(kind, detail, run=None if access is None else access.run, kept=kept)
+
+    # -- a log that is full -----------------------------------------------------------------------
+
+    async def room(self) -> None:
+        """Wait on the loop until a body may begin, if runs wait for a log that is full."""
+        if self.waits:
+            await room(self.log)
+
+    def wait_for_room(self, run: Run) -> None:
+        """Do the same in the thread that is to execute a run.
+
+        Raises:
+            CancelledError: Somebody asked for the end of the run.
+        """
+
+        def check() -> None:
+            if run.cancel_requested or run.has_ended:
+                raise asyncio.CancelledError
+
+        if self.waits:
+            wait_for_room(self.log, check)
+
+    def _has_waited(self) -> bool:
+        """Wait for room if this thread may block; tell whether it may."""
+        if _get_running_loop() is not None:
+            return False
+        wait_for_room(self.log, stop_with_run)
+        return True
 
     # -- the session's side ---------------------------------------------------------------------
 
@@ -338,6 +359,7 @@ class Audit:
                 "kind": process.kind,
             },
             process=process.name,
+            kept=True,
         )
 
     def blocked(self, block: LoopBlocked) -> None:
@@ -376,25 +398,3 @@ def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
         listed = " or ".join(map(repr, choices))
         msg = f"{option} is {listed}, not {value!r}"
         raise ContractError(msg)
-
-
-def _as_utc(since: dt.datetime | dt.timedelta | str) -> str:
-    """Return a time as the log writes it, so that texts can be compared."""
-    try:
-        if isinstance(since, dt.timedelta):
-            since = dt.datetime.now(dt.UTC) - since
-        elif isinstance(since, str):
-            since = dt.datetime.fromisoformat(since)
-        return f"{since.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S.%f}"
-    except (AttributeError, ValueError, OverflowError) as error:
-        msg = f"since is a datetime, a timedelta or an ISO text, not {since!r}"
-        raise AuditError(msg) from error
-
-
-def _read_files(directory: pathlib.Path) -> Iterator[Entry]:
-    """Yield the complete entries of a log's files; the last line may be on its way."""
-    for path in sorted(directory.glob("*.jsonl")):
-        with path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    yield json.loads(line)

@@ -1,58 +1,95 @@
-"""Waiting for the disk, on an event loop: one thread waits for everybody."""
+"""Waiting for the log: until its entries are durable, or until it has room for more."""
 
 from __future__ import annotations
 
-import collections
-from typing import TYPE_CHECKING, Final
+import contextlib
+import functools
+import time
+from typing import TYPE_CHECKING, Any
+
+from theus_nb.access import check_cancelled, current
+from theus_nb.errors import AuditWriteError
+from theus_nb.waiting import block, finished
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from theus_nb._core import AuditLog
 
-STEP: Final = 0.2
-"""Seconds between looks while something waits for the disk: an executor must be able to leave."""
+    Run = Callable[..., Coroutine[Any, Any, Any]]
 
 
-class SyncGroup:
-    """Those who wait on one loop for the disk: one thread waits for them all."""
+def durably(run: Run, sync: Callable[[], Awaitable[None]]) -> Run:
+    """Return what does the same as ``run``, and ends when its entries are durable.
 
-    def __init__(self, log: AuditLog) -> None:
-        self._log = log
-        self._pending: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
-        self._server: asyncio.Task[None] | None = None
+    Args:
+        run: ``await run(process, *args, **kwargs)``.
+        sync: Waits for the disk.
+    """
 
-    async def join(self, seq: int, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until an entry is synced.
+    @functools.wraps(run)
+    async def runs(process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - its own
+        try:
+            value = await run(process, *args, **kwargs)
+        except Exception:
+            with contextlib.suppress(AuditWriteError):  # what the run failed with says more
+                await sync()
+            raise
+        await sync()
+        return value
 
-        Raises:
-            AuditWriteError: It never will be.
-        """
-        future: asyncio.Future[None] = loop.create_future()
-        self._pending.append((seq, future))
-        if self._server is None or self._server.done():
-            self._server = loop.create_task(self._serve(loop), name="theus.audit.sync")
-        await future
+    return runs
 
-    async def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._pending:
-            # Numbers only grow: the first is served first, together with whoever it reaches.
-            try:
-                await loop.run_in_executor(None, self._log.wait, self._pending[0][0], STEP)
-            except Exception as error:  # noqa: BLE001 - each of those who wait is told
-                self._settle(error, all_of_them=True)
-            else:
-                self._settle(None)
-        # The task knows its loop, and the loop is what this group is remembered by, weakly.
-        self._server = None
 
-    def _settle(self, error: Exception | None, *, all_of_them: bool = False) -> None:
-        synced = self._log.position()[1]
-        while self._pending and (all_of_them or self._pending[0][0] <= synced):
-            seq, future = self._pending.popleft()
-            if future.done():
-                continue  # cancelled
-            if error is None or seq <= synced:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+def run_durably(run: Callable[[], Any], wait: Callable[[], None]) -> Any:  # noqa: ANN401 - its own
+    """Do the same for what blocks."""
+    try:
+        value = run()
+    except Exception:
+        with contextlib.suppress(AuditWriteError):
+            wait()
+        raise
+    wait()
+    return value
+
+
+def wait_for_disk(log: AuditLog, timeout: float | None) -> None:
+    """Block until everything recorded so far is synced.
+
+    Raises:
+        AuditWriteError: It never will be, or not in time.
+        RunCancelledError: The run of this thread is to stop.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+
+    def check() -> None:
+        stop_with_run()
+        if deadline is not None and time.monotonic() >= deadline:
+            msg = f"the disk has not confirmed the audit log within {timeout} s; it may later"
+            raise AuditWriteError(msg)
+
+    block(log.synced(), check, timeout)
+
+
+async def room(log: AuditLog) -> None:
+    """Wait on the loop until a body may begin: until the queue has room, if that is the policy."""
+    while (ticket := log.room()) is not None:
+        await finished(ticket)
+
+
+def wait_for_room(log: AuditLog, check: Callable[[], object]) -> None:
+    """Do the same in a thread.
+
+    Args:
+        log: The log.
+        check: Called now and then; what it raises ends the waiting.
+    """
+    while (ticket := log.room()) is not None:
+        block(ticket, check)
+
+
+def stop_with_run() -> None:
+    """Raise `RunCancelledError` if the run in whose body we are is to stop."""
+    access = current.get()
+    if access is not None and not access.ended:
+        check_cancelled(access)

@@ -158,6 +158,7 @@ class Dispatcher:
         attempt = None
         try:
             if access is None:
+                self.audit.wait_for_room(run)
                 access = begin(self.engine, run, current.get())
             if isinstance(call, Attempt):
                 attempt, call = call, call.call
@@ -358,6 +359,7 @@ class Dispatcher:
         gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if run.set_gate(gate):
             await gate
+        await self.audit.room()
         failure = run.failure()
         if failure is not None:
             raise failure

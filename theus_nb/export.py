@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,12 +67,13 @@ def write_parquet(logs: Mapping[str, Iterable[Entry]], out: Path) -> int:
     try:
         import pandas as pd  # noqa: PLC0415 - only who exports Parquet needs it
 
+        importlib.import_module("pyarrow")  # else pandas lists whatever it has tried
         frame = pd.DataFrame(list(_rows(logs)), columns=list(COLUMNS))
         frame = frame.astype({"cell": "Int64", "synced": "Int64"})
         frame.to_parquet(out, index=False)
     except ImportError as error:
         msg = (
-            f"Parquet takes pandas and pyarrow, and one of them is missing ({error.name}): "
+            f"Parquet takes pandas and pyarrow, and {error.name} is missing: "
             "pip install pandas pyarrow, or export with --csv"
         )
         raise UnreadableLogError(msg) from error

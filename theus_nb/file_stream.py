@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import select
 from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from theus_nb.errors import ContractError, FileWriteError
-from theus_nb.lanes import bridge_for
-from theus_nb.waiting import either, open_future
+from theus_nb.waiting import either, finished
 
 if TYPE_CHECKING:
-    from theus_nb._core import Access, DraftFile, FileWriter, Ticket
+    from theus_nb._core import Access, DraftFile, FileWriter
     from theus_nb.files import Files
 
 CHUNK: Final = 4 << 20
@@ -33,21 +31,6 @@ class Written:
     path: str
     bytes: int
     sha256: str
-
-
-async def finished(ticket: Ticket) -> Any:  # noqa: ANN401 - what the operation leaves
-    """Wait for the disk, on the running loop or by blocking this thread; return the result."""
-    loop = _get_running_loop()
-    if loop is not None:
-        future = loop.create_future()
-        if ticket.tell(bridge_for(loop), open_future, future):
-            await future
-    elif (number := ticket.descriptor()) is not None:
-        # Not in Rust: a thread below a Rust frame must not be unwound by an exiting interpreter.
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        poll.poll()
-    return ticket.take()
 
 
 class FileStream:

@@ -14,9 +14,9 @@ from theus_nb.access import current
 from theus_nb.effects import require
 from theus_nb.errors import ContractError
 from theus_nb.file_paths import covers, declared_as, file_name
-from theus_nb.file_stream import CHUNK, FileStream, Sink, Written, as_bytes, finished
+from theus_nb.file_stream import CHUNK, FileStream, Sink, Written, as_bytes
 from theus_nb.staging import Journal, Silent, Staging
-from theus_nb.waiting import either
+from theus_nb.waiting import either, finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from theus_nb.access import publishers
 from theus_nb.audit import Audit
+from theus_nb.audit_sync import durably, run_durably
 from theus_nb.deadline import EXIT, LEAVING, THREADS, Deadline, call_at_exit
 from theus_nb.decorator import find
 from theus_nb.dispatcher import Dispatcher
@@ -57,8 +59,11 @@ class Session:
             ``"message"`` for their text too, which may contain anything.
         audit_policy: When the log cannot be written: ``"warn"`` once and go on, or ``"stop"``:
             no new run starts. The default is ``"warn"``; with ``durability="run"`` ``"stop"``.
-        durability: ``"run"`` makes `run` and `run_sync` return when the run's entries have been
-            confirmed by the disk.
+        audit_full: When the disk cannot keep up: ``"drop"`` counts what the log has no room for,
+            ``"wait"`` has bodies wait before they begin. The default is ``"drop"``; with
+            ``durability="run"`` ``"wait"``.
+        durability: ``"run"`` makes `run`, `run_sync` and the handles of `start` end when the
+            run's entries have been confirmed by the disk.
         notebook: Path of the notebook, for the log.
 
     Raises:
@@ -86,6 +91,7 @@ class Session:
         audit_dir: str | os.PathLike[str] | None = None,
         audit_errors: Literal["type", "message"] = "type",
         audit_policy: Literal["warn", "stop"] | None = None,
+        audit_full: Literal["drop", "wait"] | None = None,
         durability: Literal["run"] | None = None,
         notebook: str | None = None,
     ) -> None:
@@ -100,6 +106,8 @@ class Session:
             directory=audit_dir,
             errors=audit_errors,
             policy=audit_policy or ("warn" if durability is None else "stop"),
+            full=audit_full or ("drop" if durability is None else "wait"),
+            durable=durability == "run",
             notebook=notebook,
         )
         if durability not in {None, "run"}:
@@ -108,7 +116,8 @@ class Session:
         self._durable = durability == "run"
         self._dispatcher = Dispatcher(self._workers, self._zone, self.registry, self.audit, grace)
         # Not a method that forwards: a second coroutine would cost each run more than admission.
-        self.run = self._run_durably if self._durable else self._dispatcher.run
+        run = self._dispatcher.run
+        self.run = durably(run, self.audit.sync) if self._durable else run
         self.state = State(self._dispatcher.engine, self._zone)
         self.runs = Runs(self._dispatcher.engine)
         lanes = self._dispatcher.lanes
@@ -223,16 +232,8 @@ class Session:
         Example:
             >>> theus.run_sync("heavy")                        # doctest: +SKIP
         """
-        value = run_sync(self, self._dispatcher, self.find(process), args, kwargs)
-        if self._durable:
-            self.audit.wait()
-        return value
-
-    async def _run_durably(self, process: object, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Do what `run` does, and return when the disk has confirmed the run's entries."""
-        value = await self._dispatcher.run(process, *args, **kwargs)
-        await self.audit.sync()
-        return value
+        run = functools.partial(run_sync, self, self._dispatcher, self.find(process), args, kwargs)
+        return run_durably(run, self.audit.wait) if self._durable else run()
 
     def find(self, process: object) -> Process:
         """Return the process meant by a name, a process or a decorated function.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 from theus_nb.access import over, watch_end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from theus_nb._core import Access, Run, StagedFile
 
-    Publish = Callable[[list[StagedFile]], Awaitable[None]]
+    Publish = Callable[[list[StagedFile]], Coroutine[None, None, None]]
 
 
 class Journal(Protocol):
@@ -103,17 +103,27 @@ class Staging:
             self.discard()
             raise asyncio.CancelledError
         files, self._files = list(self._files.values()), {}
-        loop = _get_running_loop()
-        if loop is None:
-            await self._publish(files)
-            return None
-        task = asyncio.ensure_future(self._publish(files))
-        late: asyncio.CancelledError | None = None
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError as error:
-                late = error
-        task.result()
+        try:
+            if _get_running_loop() is None:
+                await self._publish(files)
+                return None
+            late = await _uncancelled(asyncio.ensure_future(self._publish(files)))
+        finally:
+            # Does nothing to what was published. What was not is removed here and not when nobody
+            # holds it any more: an exception keeps these frames for whoever looks at it.
+            for file in files:
+                file.discard()
         # Its owner came too late, and its task is to go on.
         return None if run.cancel_requested and not run.cancelled_by_asyncio else late
+
+
+async def _uncancelled(task: asyncio.Task[None]) -> asyncio.CancelledError | None:
+    """Wait for a task to end, and return a cancellation that came meanwhile."""
+    late: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            late = error
+    task.result()
+    return late

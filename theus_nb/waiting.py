@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import select
 import threading
 from asyncio import _get_running_loop
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.access import check_cancelled, over, watch_end
 from theus_nb.lanes import bridge_for
@@ -15,7 +16,10 @@ from theus_nb.lanes import bridge_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from theus_nb._core import Access
+    from theus_nb._core import Access, Ticket
+
+_STEP: Final = 0.1
+"""Seconds between looks at what may end the waiting of a blocked thread."""
 
 
 def either(coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - its own value
@@ -72,6 +76,52 @@ async def wait_for_waker(
                 await future
         finally:
             forget(waker)
+
+
+async def finished(ticket: Ticket) -> Any:  # noqa: ANN401 - what the operation leaves
+    """Wait for the disk, on the running loop or by blocking this thread; return the result.
+
+    Cancellation: the result is dropped when it comes; a temporary goes with it.
+    """
+    loop = _get_running_loop()
+    if loop is None:
+        return block(ticket)
+    try:
+        future = loop.create_future()
+        if ticket.tell(bridge_for(loop), open_future, future):
+            await future
+    except BaseException:
+        ticket.forget()
+        raise
+    return ticket.take()
+
+
+def block(
+    ticket: Ticket,
+    check: Callable[[], object] | None = None,
+    step: float | None = None,
+) -> Any:  # noqa: ANN401 - what the operation leaves
+    """Wait for the disk by blocking this thread, even one whose loop runs; return the result.
+
+    Args:
+        ticket: The operation.
+        check: Called now and then; what it raises ends the waiting.
+        step: Seconds until the first look, if that is sooner than otherwise.
+    """
+    try:
+        number = ticket.descriptor()
+        if number is not None:
+            # Not in Rust: a thread below a Rust frame must not be unwound by an exiting
+            # interpreter.
+            poll = select.poll()
+            poll.register(number, select.POLLIN)
+            pause = None if check is None else 1_000 * min(_STEP, _STEP if step is None else step)
+            while not poll.poll(pause) and check is not None:
+                check()
+    except BaseException:
+        ticket.forget()
+        raise
+    return ticket.take()
 
 
 def open_future(future: asyncio.Future[None]) -> None:

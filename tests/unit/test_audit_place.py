@@ -129,6 +129,24 @@ def test_durability_run_means_synced_when_it_returns(tmp_path: pathlib.Path) -> 
     asyncio.run(main())
 
 
+def test_a_handle_says_that_its_entries_are_not_durable(tmp_path: pathlib.Path) -> None:
+    async def main() -> None:
+        place = tmp_path / "logs"
+        async with Session(audit_dir=place, durability="run", audit_policy="warn") as theus:
+            place.rmdir()
+            place.write_text("in the way")  # after the session has tried its place
+            handles = [theus.start(fetch), theus.start(crunch), theus.start(fail)]
+            for handle in handles[:2]:
+                with pytest.raises(AuditWriteError, match="has committed, but its audit entries"):
+                    await handle
+            # What a run failed with says more.
+            with pytest.raises(ValueError, match="hunter2"):
+                await handles[2]
+            assert theus.state["domain.total"] == 12
+
+    asyncio.run(main())
+
+
 def test_a_key_makes_another_chain(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = tmp_path / "key"
     key.write_bytes(b"0123456789abcdef\n")
@@ -166,5 +184,7 @@ def test_options_that_make_no_sense_are_refused() -> None:
         Session(audit=False, audit_errors="all")  # type: ignore[arg-type]
     with pytest.raises(ContractError, match="audit_policy"):
         Session(audit=False, audit_policy="panic")  # type: ignore[arg-type]
+    with pytest.raises(ContractError, match="audit_full"):
+        Session(audit=False, audit_full="panic")  # type: ignore[arg-type]
     with pytest.raises(ContractError, match="durability"):
         Session(audit=False, durability="for ever")  # type: ignore[arg-type]

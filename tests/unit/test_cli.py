@@ -236,28 +236,28 @@ def test_export_as_a_table(run: Run, tmp_path: Path) -> None:
     assert rows[2]["process"] == "crunch"
 
 
-def test_export_as_parquet_gives_pandas_a_row_per_entry(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frames: list[pd.DataFrame] = []
-    # What writes the file (pyarrow) is not what is tested here.
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", lambda frame, *_, **__: frames.append(frame))
+def test_export_as_parquet_gives_pandas_a_row_per_entry(run: Run, tmp_path: Path) -> None:
     path = sample(LENGTH, every=4).write(tmp_path / "logs")
-    assert run("export", path, "--parquet", tmp_path / "log.parquet")[0] == 0
-    (frame,) = frames
+    out = tmp_path / "log.parquet"
+    assert run("export", path, "--parquet", out)[0] == 0
+    frame = pd.read_parquet(out)
     assert list(frame["seq"]) == list(range(LENGTH))
     assert str(frame["cell"].dtype) == str(frame["synced"].dtype) == "Int64"
     assert frame["synced"].isna().sum() == LENGTH - 13
+    assert json.loads(frame["detail"][2])["version"] == 1
+    assert frame["process"][2] == "crunch"
 
 
+@pytest.mark.parametrize("missing", ["pandas", "pyarrow"])
 def test_export_as_parquet_says_what_is_missing(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     path = sample(LENGTH).write(tmp_path / "logs")
-    monkeypatch.setitem(sys.modules, "pandas", None)
+    monkeypatch.setitem(sys.modules, missing, None)
     code, _, err = run("export", path, "--parquet", tmp_path / "log.parquet")
     assert code == 2
-    assert "pip install pandas pyarrow, or export with --csv" in err
+    assert f"{missing} is missing: pip install pandas pyarrow, or export with --csv" in err
+    assert not (tmp_path / "log.parquet").exists()
 
 
 def trace(run: Run, tmp_path: Path, log: Maker) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tests.unit.support import on_loop
@@ -75,9 +76,28 @@ async def test_frames_go_through_pandas(theus: Session) -> None:
     assert written.bytes == Path("a.csv").stat().st_size
 
 
-def test_frames_in_a_thread() -> None:
-    Files().write_csv("a.csv", pd.DataFrame({"n": [1]}), index=False)
-    assert Path("a.csv").read_text("utf-8") == "n\n1\n"
+@on_loop
+async def test_frames_go_as_parquet_through_pyarrow(theus: Session) -> None:
+    frame = pd.DataFrame({"n": range(100_000), "t": ["x", "ü"] * 50_000})
+    written = await theus.files.write_parquet("a.parquet", frame, index=False)
+    pd.testing.assert_frame_equal(pd.read_parquet("a.parquet"), frame)
+    assert written.bytes == Path("a.parquet").stat().st_size
+    assert names() == ["a.parquet"]
+
+
+@on_loop
+async def test_a_frame_that_parquet_cannot_hold_leaves_the_old_file(theus: Session) -> None:
+    Path("a.parquet").write_bytes(b"old")
+    with pytest.raises(pa.ArrowInvalid):
+        await theus.files.write_parquet("a.parquet", pd.DataFrame({"mixed": [1, "x"]}))
+    assert Path("a.parquet").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("how", ["csv", "parquet"])
+def test_frames_in_a_thread(how: str) -> None:
+    frame = pd.DataFrame({"n": [1]})
+    getattr(Files(), f"write_{how}")("a", frame, index=False)
+    pd.testing.assert_frame_equal(getattr(pd, f"read_{how}")("a"), frame)
 
 
 @on_loop

@@ -79,11 +79,13 @@ async def test_without_a_durable_intent_nothing_becomes_visible(theus: Session) 
         await ctx.files.write_text("out/a.txt", "abc")
         return 1
 
-    with pytest.raises(LookupError):
+    # Whoever looks at the exception keeps every frame it has passed, and what they hold.
+    with pytest.raises(LookupError) as caught:
         await theus.run(writes)
     await no_temporaries()
     assert not os.listdir("out")
     assert "domain.n" not in theus.state
+    assert caught.value.__traceback__ is not None
 
 
 @on_loop

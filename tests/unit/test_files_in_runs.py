@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,7 +26,7 @@ from theus_nb.notebook_zone import MISSING
 from theus_nb.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from theus_nb import Context
 
@@ -266,3 +266,31 @@ async def test_closing_the_session_drops_what_is_staged(theus: Session) -> None:
     with pytest.raises(RunCancelledError):
         await run
     assert not os.listdir("out")
+
+
+@on_loop
+async def test_a_cancelled_step_leaves_nothing_behind(theus: Session) -> None:
+    # Whoever looks at an exception keeps every frame it has passed, and what they hold.
+    held: list[BaseException] = []
+
+    async def cancelled(step: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(step)
+        await asyncio.sleep(0)
+        task.cancel()
+        try:
+            await task  # a disk that was quicker than this has done the step
+        except asyncio.CancelledError as error:
+            held.append(error)
+
+    @process(side_effects=["file:out/*"])
+    async def gives_up(ctx: Context) -> None:
+        await cancelled(ctx.files.open("out/a.bin").__aenter__())
+        stream = await ctx.files.open("out/b.bin").__aenter__()
+        await cancelled(stream.__aexit__(None))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await theus.run(gives_up)
+    await no_temporaries()
+    assert not os.listdir("out")
+    assert len(held) <= 2

@@ -17,10 +17,12 @@ use theus_core::audit::{AuditFailed, Entry, Log, Options, Value, What};
 
 use crate::errors::theus_error;
 use crate::run::Run;
+use crate::ticket::{Outcome, Ticket};
 use crate::{detail, fork, runtime};
 
 /// One session's audit log.
 #[pyclass(frozen, weakref, module = "theus_nb._core")]
+#[allow(clippy::struct_excessive_bools)] // options that do not depend on each other
 pub struct AuditLog {
     pub log: Log,
     pub began: Instant,
@@ -32,6 +34,10 @@ pub struct AuditLog {
     pub messages: bool,
     /// Whether runs are refused once the log cannot be written.
     pub stop: bool,
+    /// Whether bodies wait while the queue is full; otherwise what finds no room is counted as lost.
+    pub wait: bool,
+    /// Whether a run settles only when the disk has confirmed its entries.
+    pub durable: bool,
     pub cell: AtomicU32,
     pub warned: AtomicBool,
 }
@@ -40,7 +46,7 @@ pub struct AuditLog {
 impl AuditLog {
     #[new]
     #[pyo3(signature = (directory, name, opening, notify, *, key = None, default_place = false, messages = false,
-        stop = false, segment_bytes = 64 << 20))]
+        stop = false, wait = false, durable = false, segment_bytes = 64 << 20))]
     #[allow(clippy::too_many_arguments)] // made in one place
     #[allow(clippy::fn_params_excessive_bools)]
     fn new(
@@ -53,6 +59,8 @@ impl AuditLog {
         default_place: bool,
         messages: bool,
         stop: bool,
+        wait: bool,
+        durable: bool,
         segment_bytes: u64,
     ) -> PyResult<Self> {
         let began = Instant::now();
@@ -91,13 +99,17 @@ impl AuditLog {
             hasher,
             messages,
             stop,
+            wait,
+            durable,
             cell: AtomicU32::new(0),
             warned: AtomicBool::new(false),
         })
     }
 
     /// Records an entry; None if there was no room (it is counted) or the log is closed.
-    #[pyo3(signature = (kind, detail = None, *, process = None, run = None))]
+    ///
+    /// With `kept` the queue grows for it: whoever says so has waited for room, or cannot do it often.
+    #[pyo3(signature = (kind, detail = None, *, process = None, run = None, kept = false))]
     fn record(
         &self,
         py: Python<'_>,
@@ -105,6 +117,7 @@ impl AuditLog {
         detail: Option<&Bound<'_, PyDict>>,
         process: Option<&str>,
         run: Option<&Bound<'_, Run>>,
+        kept: bool,
     ) -> PyResult<Option<u64>> {
         fork::check(py, self.made_in)?;
         let Some(kind) = KINDS.iter().find(|known| **known == kind) else {
@@ -115,21 +128,15 @@ impl AuditLog {
         let mut entry = Entry::plain(self.log.now(), kind, fields);
         entry.cell = self.cell.load(Ordering::Relaxed);
         entry.process = process.map(Into::into);
-        let mut kept = false;
         if let Some(run) = run {
-            let run = run.get();
-            entry = run.entry(entry.mono, entry.what);
-            kept = run.logged;
+            entry = run.get().entry(entry.mono, entry.what);
         }
-        Ok(if kept {
-            self.log.record(entry)
-        } else {
-            self.log.offer(entry)
-        })
+        Ok(self.put(entry, kept))
     }
 
     /// Records a remark.
-    fn note(&self, py: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    #[pyo3(signature = (text, *, kept = false))]
+    fn note(&self, py: Python<'_>, text: &Bound<'_, PyAny>, kept: bool) -> PyResult<Option<u64>> {
         fork::check(py, self.made_in)?;
         let (text, lossless) = detail::text(text)?;
         let mut entry = Entry::plain(self.log.now(), "note", Vec::new());
@@ -138,7 +145,7 @@ impl AuditLog {
             text,
             replaced: !lossless,
         };
-        let number = self.log.offer(entry);
+        let number = self.put(entry, kept);
         if number.is_none() && self.log.is_closed() {
             let message = "the audit log ended with its session: make a new Session()";
             return Err(theus_error(py, "SessionClosedError", message));
@@ -202,17 +209,31 @@ impl AuditLog {
         self.cell.store(cell, Ordering::Relaxed);
     }
 
-    /// Asks for everything so far to be synced; returns the number of the last entry.
-    fn request_sync(&self, py: Python<'_>) -> PyResult<i64> {
+    /// A ticket that is done when everything recorded so far is synced, or never will be.
+    fn synced(&self, py: Python<'_>) -> PyResult<Ticket> {
         fork::check(py, self.made_in)?;
-        Ok(self.log.request_sync())
+        let (ticket, slot) = Ticket::new();
+        self.log.when_synced(move |result| {
+            slot.finish(match result {
+                Ok(()) => Outcome::Nothing,
+                Err(failed) => Outcome::NotWritten(failed),
+            });
+        });
+        Ok(ticket)
     }
 
-    /// Blocks until an entry is synced, at most `timeout` seconds; the interpreter is free meanwhile.
-    fn wait(&self, py: Python<'_>, seq: i64, timeout: f64) -> PyResult<bool> {
+    /// A ticket that is done when there is room again; None if there is, or if nobody is to wait for it.
+    fn room(&self, py: Python<'_>) -> PyResult<Option<Ticket>> {
+        if !self.wait {
+            return Ok(None);
+        }
         fork::check(py, self.made_in)?;
-        let waited = py.detach(|| self.log.wait(seq, seconds(timeout)));
-        waited.map_err(|failed| write_error(py, &failed))
+        if self.log.has_room() {
+            return Ok(None);
+        }
+        let (ticket, slot) = Ticket::new();
+        self.log.when_room(move || slot.finish(Outcome::Nothing));
+        Ok(Some(ticket))
     }
 
     /// Blocks until an entry is in memory to be looked at, at most `timeout` seconds.
@@ -236,6 +257,17 @@ impl AuditLog {
         self.log.close(fields);
         let ended = py.detach(|| self.log.wait_end(seconds(timeout)));
         ended.map_err(|failed| write_error(py, &failed))
+    }
+}
+
+impl AuditLog {
+    /// Puts an entry into the queue: for sure, or if there is room.
+    pub fn put(&self, entry: Entry, kept: bool) -> Option<u64> {
+        if kept {
+            self.log.record(entry)
+        } else {
+            self.log.offer(entry)
+        }
     }
 }
 

@@ -247,7 +247,8 @@ impl Engine {
             let state = run.get().state();
             (state.ready, state.submitted)
         };
-        if !ready {
+        // Where bodies wait for room in the log, the caller sees to that and begins it then.
+        if !ready || slf.get().must_wait() {
             return Ok(run.into_any().unbind());
         }
         // Started in the same moment: one look at the clock.

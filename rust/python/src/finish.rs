@@ -269,6 +269,7 @@ pub fn end(
         }
         _ => None,
     };
+    let durable = me.is_durable();
     me.watching.unfinished.fetch_sub(1, Ordering::Relaxed);
     let (span, watched, dropped) = {
         let mut state = run.get().state();
@@ -284,7 +285,7 @@ pub fn end(
                 .learn(now.saturating_sub(state.started));
         }
         let watched = state.is_awaited();
-        state.settled = !watched;
+        state.settled = !watched && !durable;
         let span = span_of(
             me,
             run,
@@ -297,9 +298,10 @@ pub fn end(
         (span, watched, (state.call.take(), state.task.take()))
     };
     drop(dropped);
-    if let Some(audit) = &me.audit {
-        audit.get().run_ended(&span, run.get(), failure);
-    }
+    let recorded = match &me.audit {
+        Some(audit) => audit.get().run_ended(&span, run.get(), failure),
+        None => None,
+    };
     me.feed.span(&span);
     me.core().spans.push(span);
     if entry.definition.gated {
@@ -311,6 +313,12 @@ pub fn end(
     }
     if watched {
         run.get().tell_watchers(py);
+    }
+    let later = match &me.audit {
+        Some(audit) => audit.get().settle_when_synced(run, recorded),
+        None => false,
+    };
+    if !later && (watched || durable) {
         let bridge = run.get().bridge.bind(py);
         Bridge::push(bridge, Completion::Settle(run.clone().unbind()));
     }

@@ -120,13 +120,16 @@ impl Lane {
     }
 }
 
-/// The access of a run whose inputs are there and need no guarding. What is left is done by the
+/// The access of a run whose inputs are there and need no guarding, if the log has room for it. What is left is done by the
 /// body's own thread in Python: a thread that runs Python below a Rust frame must not be unwound.
 fn begin_at_once(
     py: Python<'_>,
     run: &Py<Run>,
     parent: Option<Py<Access>>,
 ) -> PyResult<Option<Py<Access>>> {
+    if run.get().engine.get().must_wait() {
+        return Ok(None);
+    }
     match begin::start(run.get().engine.bind(py), run.bind(py)) {
         Ok(given) if given.plain && given.missing.is_none() => {
             let access = Access::new(run.clone_ref(py), parent, given.reads);

@@ -5,13 +5,15 @@ use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTraceback};
-use theus_core::audit::{End, Entry, Failure, Fingerprint, Value, What};
+use theus_core::audit::{AuditFailed, End, Entry, Failure, Fingerprint, Value, What};
 use theus_core::span::{Span, Status};
 
 use crate::audit::{AuditLog, write_error};
+use crate::bridge::{Bridge, Completion};
 use crate::definition::Definition;
 use crate::detail::Replaced;
 use crate::engine::Engine;
+use crate::outcome::Outcome;
 use crate::run::{Lane, Run};
 use crate::{fingerprint, fork};
 
@@ -26,7 +28,8 @@ impl AuditLog {
 
     /// Whether there is room for a new run's entries, and the cell it comes from.
     pub fn admit(&self) -> (bool, u32) {
-        let kept = self.is_ours() && self.log.has_room();
+        // Where bodies wait for room, their runs may count on it.
+        let kept = self.is_ours() && (self.wait || self.log.has_room());
         (kept, self.cell.load(Ordering::Relaxed))
     }
 
@@ -94,7 +97,7 @@ impl AuditLog {
     }
 
     /// Records the end of a run.
-    pub fn run_ended(&self, span: &Span, run: &Run, failure: Option<Box<Failure>>) {
+    pub fn run_ended(&self, span: &Span, run: &Run, failure: Option<Box<Failure>>) -> Option<u64> {
         let how = match span.status {
             Status::Failed => End::Failed,
             Status::Cancelled => End::Cancelled,
@@ -115,19 +118,28 @@ impl AuditLog {
             lane: Some(Arc::clone(&span.lane)),
             what,
         };
-        self.keep(run, entry);
+        self.keep(run, entry)
     }
 
     /// Records an entry of a run, for which room was kept unless there was none.
-    fn keep(&self, run: &Run, entry: Entry) {
-        if !self.is_ours() {
-            return;
+    fn keep(&self, run: &Run, entry: Entry) -> Option<u64> {
+        self.is_ours().then(|| self.put(entry, run.logged))?
+    }
+
+    /// Has a run settle when the disk has confirmed its end; false if nobody is to wait for that.
+    pub fn settle_when_synced(&self, run: &Bound<'_, Run>, end: Option<u64>) -> bool {
+        if !self.durable || end.is_none() {
+            return false; // the log is closed: there is nothing to wait for
         }
-        if run.logged {
-            self.log.record(entry);
-        } else {
-            self.log.offer(entry);
-        }
+        let bridge = run.get().bridge.clone_ref(run.py());
+        let run = run.clone().unbind();
+        self.log.when_synced(move |result| {
+            if let Err(failed) = result {
+                run.get().state().unsynced = Some(failed);
+            }
+            Bridge::push_from_outside(bridge, Completion::Settle(run));
+        });
+        true
     }
 }
 
@@ -146,6 +158,19 @@ impl Engine {
             Some(audit) => audit.get().admit(),
             None => (false, 0),
         }
+    }
+
+    /// Whether runs settle only when the disk has confirmed their ends.
+    pub fn is_durable(&self) -> bool {
+        self.audit.as_ref().is_some_and(|audit| audit.get().durable)
+    }
+
+    /// Whether a body is to wait until the log can take its entries.
+    pub fn must_wait(&self) -> bool {
+        self.audit.as_ref().is_some_and(|audit| {
+            let audit = audit.get();
+            audit.wait && audit.is_ours() && !audit.log.has_room()
+        })
     }
 
     /// What will be said of values that are about to be written; nothing without a log.
@@ -188,7 +213,7 @@ impl Engine {
         })
     }
 
-    /// Records an attempt that is followed by another one: as often as the policy says, so that this may be refused.
+    /// Records an attempt that is followed by another one.
     pub fn record_retry(&self, run: &Run, span: &Span, attempt: i64, error: &Bound<'_, PyAny>) {
         let Some(audit) = &self.audit else {
             return;
@@ -209,7 +234,8 @@ impl Engine {
         let kind = "run_retried";
         let mut entry = run.entry(span.ended, What::Other { kind, detail });
         entry.lane = Some(Arc::clone(&span.lane));
-        audit.log.offer(entry);
+        // As many as the policy says, each after a pause: they count as the run's own.
+        audit.keep(run, entry);
     }
 
     /// Records an assignment outside of runs.
@@ -254,6 +280,26 @@ impl Engine {
 }
 
 impl Run {
+    /// A run that succeeded and whose entries are not durable fails whoever asked for durability.
+    pub fn tell_unsynced(&self, py: Python<'_>) {
+        let Some(failed) = self.state().unsynced.take() else {
+            return;
+        };
+        let what = format!(
+            "run r{} of '{}' has committed, but its audit entries are not durable: {failed}",
+            self.number(),
+            self.name(py)
+        );
+        let error = write_error(py, &AuditFailed(what))
+            .into_value(py)
+            .into_bound(py);
+        let _old = {
+            let mut state = self.state();
+            let succeeded = matches!(state.outcome, Some(Outcome::Value(_)));
+            succeeded.then(|| state.outcome.replace(Outcome::error(error.as_any())))
+        };
+    }
+
     /// An entry about this run.
     pub fn entry(&self, mono: u64, what: What) -> Entry {
         let lane = self.state().lane_label.clone();

@@ -10,6 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use theus_core::audit::AuditFailed;
 use theus_core::span::Status;
 
 use crate::access::Access;
@@ -58,6 +59,8 @@ pub struct State {
     pub outcome: Option<Outcome>,
     /// The outcome is visible to the future protocol (set on the loop's thread).
     pub settled: bool,
+    /// Why the disk will never confirm what the log says of it, where that was waited for.
+    pub unsynced: Option<AuditFailed>,
     pub unretrieved: bool,
     pub blocking: bool,
     pub callbacks: Callbacks,
@@ -158,6 +161,7 @@ impl Run {
                 status: Status::Waiting,
                 outcome: None,
                 settled: false,
+                unsynced: None,
                 unretrieved: false,
                 blocking: false,
                 callbacks: Callbacks::default(),
@@ -264,6 +268,7 @@ impl Run {
     pub fn settle(slf: &Bound<'_, Self>) {
         let py = slf.py();
         let me = slf.get();
+        me.tell_unsynced(py);
         let (callbacks, waiters) = {
             let mut state = me.state();
             if state.settled {

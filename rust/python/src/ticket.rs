@@ -1,4 +1,4 @@
-//! What a disk operation is known by until it is done: its result, and who is to be told.
+//! What an operation of the disk is known by until it is done: its result, and who is to be told.
 //!
 //! The operation runs on threads that know no Python: they leave the result here, and wake a loop through its bridge or
 //! a blocked thread through a descriptor. A thread blocks in Python, on that descriptor: below a Rust frame it would be
@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
+use theus_core::audit::AuditFailed;
 use theus_core::files::{Failure, Written};
 
+use crate::audit::write_error;
 use crate::bridge::{Bridge, Completion};
 use crate::errors::theus_error;
 use crate::files::{DraftFile, StagedFile};
@@ -22,6 +24,8 @@ pub enum Outcome {
     Staged(StagedFile),
     Published(Vec<Written>, Vec<Failure>),
     Failed(Failure),
+    /// The audit log cannot be written.
+    NotWritten(AuditFailed),
     /// The runtime ended before it was done.
     Lost,
 }
@@ -34,6 +38,8 @@ enum Tell {
 #[derive(Default)]
 struct State {
     done: bool,
+    /// Nobody will take the result.
+    forgotten: bool,
     outcome: Option<Outcome>,
     tell: Option<Tell>,
 }
@@ -49,10 +55,16 @@ impl Slot {
 
     /// Leaves the result and tells whoever waits. On any thread.
     pub fn finish(&self, outcome: Outcome) {
+        // Dropped without the lock: a temporary goes with it.
+        let mut unwanted = None;
         let told = {
             let mut state = self.state();
             state.done = true;
-            state.outcome = Some(outcome);
+            if state.forgotten {
+                unwanted = Some(outcome);
+            } else {
+                state.outcome = Some(outcome);
+            }
             match state.tell.take() {
                 Some(Tell::Thread(wakeup)) => {
                     wakeup.signal();
@@ -63,13 +75,14 @@ impl Slot {
                 other => other,
             }
         };
+        drop(unwanted);
         if let Some(Tell::Loop(bridge, function, arguments)) = told {
             Bridge::push_from_outside(bridge, Completion::Call(function, arguments));
         }
     }
 }
 
-/// One operation of `FileWriter` or `DraftFile`.
+/// One operation of `FileWriter`, `DraftFile` or `AuditLog`.
 #[pyclass(frozen, module = "theus_nb._core")]
 pub struct Ticket(Arc<Slot>);
 
@@ -133,6 +146,21 @@ impl Ticket {
         Ok(Some(number))
     }
 
+    /// Drops the result, now or when it comes: a temporary is removed.
+    fn forget(&self) {
+        let _dropped = {
+            let mut state = self.0.state();
+            state.forgotten = true;
+            state.outcome.take()
+        };
+    }
+
+    /// Whether it is done.
+    #[getter]
+    fn done(&self) -> bool {
+        self.0.state().done
+    }
+
     /// Takes the result, or raises what went wrong.
     fn take(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let outcome = self.0.state().outcome.take();
@@ -149,6 +177,7 @@ impl Ticket {
                 Ok((written, errors).into_pyobject(py)?.into_any().unbind())
             }
             Some(Outcome::Failed(failure)) => Err(raised(py, &failure)),
+            Some(Outcome::NotWritten(failed)) => Err(write_error(py, &failed)),
             Some(Outcome::Lost) | None => Err(theus_error(
                 py,
                 "FileWriteError",

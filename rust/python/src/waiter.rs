@@ -179,16 +179,25 @@ impl Waiter {
 
     /// The awaiting task is cancelled: the run is cancelled with it.
     #[pyo3(signature = (msg = None))]
-    fn cancel(&self, py: Python<'_>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
-        if self.done() {
+    fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
+        let (py, me) = (slf.py(), slf.get());
+        if me.done() {
             return Ok(false);
         }
-        if !cancel_run(self.run.bind(py), CancelledBy::Waiter)? {
+        let run = me.run.get();
+        let over = !cancel_run(me.run.bind(py), CancelledBy::Waiter)?;
+        // It may have ended and wait for the disk, which takes its time: its awaiter need not.
+        if over && !(run.has_ended() && run.engine.get().is_durable()) {
             return Ok(false);
         }
-        let mut state = self.state();
-        state.cancelled = true;
-        state.message = msg;
+        {
+            let mut state = me.state();
+            state.cancelled = true;
+            state.message = msg;
+        }
+        if over {
+            Self::wake(slf);
+        }
         Ok(true)
     }
 

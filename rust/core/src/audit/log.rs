@@ -26,6 +26,8 @@ pub struct Options {
     pub capacity_bytes: usize,
     /// Bytes after which a batch is full.
     pub batch_bytes: usize,
+    /// Bytes that may be written and not synced, if nobody waits for them.
+    pub sync_bytes: usize,
     /// For how long written entries may go unsynced.
     pub sync_every: Duration,
     /// For how long the writer collects entries while they keep coming.
@@ -44,6 +46,7 @@ impl Default for Options {
             capacity: 32_768,
             capacity_bytes: 32 << 20,
             batch_bytes: 1 << 20,
+            sync_bytes: 4 << 20,
             sync_every: Duration::from_millis(50),
             linger: Duration::from_millis(2),
             tail_bytes: 8 << 20,
@@ -226,6 +229,34 @@ impl Log {
         last
     }
 
+    /// Has a function called when everything recorded so far is synced, or never will be; at once if that is so.
+    ///
+    /// It is called on whatever thread finds out and must not block.
+    pub fn when_synced(&self, hear: impl FnOnce(Result<(), AuditFailed>) + Send + 'static) {
+        let seq = self.request_sync();
+        let verdict = {
+            let mut progress = self.shared.progress();
+            match progress.verdict(seq) {
+                Some(verdict) => verdict,
+                None => return progress.for_sync.add(seq, Box::new(hear)),
+            }
+        };
+        hear(verdict);
+    }
+
+    /// Has a function called when entries find room again, or the log is closed; at once if that is so.
+    ///
+    /// It is called on whatever thread finds out and must not block. Others may take the room first.
+    pub fn when_room(&self, hear: impl FnOnce() + Send + 'static) {
+        {
+            let mut queue = self.shared.queue();
+            if !queue.closed && !self.shared.room(&queue, 0) {
+                return queue.for_room.add(0, Box::new(move |_| hear()));
+            }
+        }
+        hear();
+    }
+
     /// Blocks until an entry is synced; false if it is not after `patience`.
     ///
     /// # Errors
@@ -261,8 +292,10 @@ impl Log {
         }
         queue.closed = true;
         queue.parked = false;
+        let for_room = queue.for_room.take_all();
         drop(queue);
         self.shared.wake.notify_one();
+        for_room.tell(&Ok(()));
     }
 
     /// Blocks until a closed log is written and synced; false if it is not after `patience`.

@@ -10,6 +10,46 @@ use super::entry::{Entry, Value};
 use super::log::{AuditFailed, Options};
 use super::tail::Tail;
 
+/// Hears once what it waits for, on whatever thread finds out: it must not block.
+pub(super) type Hear = Box<dyn FnOnce(Result<(), AuditFailed>) + Send>;
+
+/// Who waits for an entry to be synced, or (all for the same) for room in the queue.
+#[derive(Default)]
+pub(super) struct Waiting(Vec<(i64, Hear)>);
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} waiting", self.0.len())
+    }
+}
+
+impl Waiting {
+    pub(super) fn add(&mut self, seq: i64, hear: Hear) {
+        self.0.push((seq, hear));
+    }
+
+    pub(super) fn take_all(&mut self) -> Self {
+        std::mem::take(self)
+    }
+
+    /// Takes out those whose entry is not above `seq`.
+    fn take_up_to(&mut self, seq: i64) -> Self {
+        if self.0.iter().all(|(wanted, _)| *wanted > seq) {
+            return Self::default();
+        }
+        let (reached, rest) = self.0.drain(..).partition(|(wanted, _)| *wanted <= seq);
+        self.0 = rest;
+        Self(reached)
+    }
+
+    /// Called without any lock: those who hear may look at the log.
+    pub(super) fn tell(self, result: &Result<(), AuditFailed>) {
+        for (_, hear) in self.0 {
+            hear(result.clone());
+        }
+    }
+}
+
 /// Entries that the writer has not taken yet.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -27,6 +67,8 @@ pub(super) struct Queue {
     pub(super) closed: bool,
     /// Somebody waits until this entry is synced.
     pub(super) wanted: i64,
+    /// Told when there is room, or when nothing more is taken.
+    pub(super) for_room: Waiting,
 }
 
 /// What has become of the entries.
@@ -41,6 +83,19 @@ pub(super) struct Progress {
     pub(super) fallback: Option<String>,
     /// The writer has left.
     pub(super) ended: bool,
+    /// Told when their entries are synced, or never will be.
+    pub(super) for_sync: Waiting,
+}
+
+impl Progress {
+    /// What became of an entry's durability; None while that is open.
+    pub(super) fn verdict(&self, seq: i64) -> Option<Result<(), AuditFailed>> {
+        match &self.failed {
+            _ if seq <= self.synced => Some(Ok(())),
+            Some(failed) => Some(Err(failed.clone())),
+            None => self.ended.then_some(Ok(())),
+        }
+    }
 }
 
 /// What callers and the writer share.
@@ -76,6 +131,7 @@ impl Shared {
                 parked: true,
                 closed: false,
                 wanted: -1,
+                for_room: Waiting::default(),
             }),
             wake: Notify::new(),
             progress: Mutex::new(Progress {
@@ -85,6 +141,7 @@ impl Shared {
                 failed: None,
                 fallback: None,
                 ended: false,
+                for_sync: Waiting::default(),
             }),
             moved: Condvar::new(),
             tail: Mutex::new(Tail::new(options.tail_bytes)),
@@ -110,8 +167,21 @@ impl Shared {
 
     /// Changes the progress and wakes whoever waits for it.
     pub(super) fn advance(&self, change: impl FnOnce(&mut Progress)) {
-        change(&mut self.progress());
+        let (synced, lost) = {
+            let mut progress = self.progress();
+            change(&mut progress);
+            let synced = progress.synced;
+            let synced = progress.for_sync.take_up_to(synced);
+            let lost = progress
+                .verdict(i64::MAX)
+                .map(|verdict| (progress.for_sync.take_all(), verdict));
+            (synced, lost)
+        };
         self.moved.notify_all();
+        synced.tell(&Ok(()));
+        if let Some((lost, verdict)) = lost {
+            lost.tell(&verdict);
+        }
     }
 
     /// The same for what the user has to be told.
@@ -148,6 +218,9 @@ impl Shared {
         }
         queue.bytes = 0;
         std::mem::swap(&mut queue.entries, empty);
+        let for_room = queue.for_room.take_all();
+        drop(queue);
+        for_room.tell(&Ok(()));
         true
     }
 

@@ -248,7 +248,7 @@ impl Writer {
         let waited = self
             .unsynced_since
             .is_some_and(|since| since.elapsed() >= self.options.sync_every);
-        if waited || self.unsynced_bytes + more >= self.options.batch_bytes {
+        if waited || self.unsynced_bytes + more >= self.options.sync_bytes {
             return true;
         }
         let queue = self.shared.queue();

@@ -7,3 +7,4 @@ mod encode;
 mod faults;
 mod files;
 mod order;
+mod waiting;
