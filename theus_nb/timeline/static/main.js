@@ -6,9 +6,6 @@ import { View } from "./view.js";
 
 const SILENCE = 8_000;
 
-/** Runs that a page keeps; with more it begins anew with those that the kernel still has. */
-const MOST = 1_500_000;
-
 /** A widget's runs and entries, kept while its views come and go. */
 export class State {
   /** @param {any} model */
@@ -27,6 +24,8 @@ export class State {
     this.heard = 0;
     /** @type {number | null} */ this.lag = null;
     this.notice = "";
+    /** With more runs a page begins anew with those that the kernel still has. */
+    this.most = 1_500_000;
     this.cost = 0;
     this.interval = 0.05;
     model.on("msg:custom", (/** @type {any} */ message, /** @type {any[]} */ buffers) => this.hear(message, buffers));
@@ -127,7 +126,7 @@ export class State {
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
-    if (this.store.size > MOST && !this.recalled) {
+    if (this.store.size > this.most && !this.recalled) {
       this.recalled = true;
       this.notice = "Only the newest runs are shown; the log has all of them.";
       this.sync();
