@@ -47,6 +47,8 @@ test("zoom keeps what is under the pointer, and has ends", () => {
 test("frames: old ones are dropped, gaps are noticed", () => {
   const order = new Order();
   assert.deepEqual([7, 8, 8, 10, 11].map((n) => order.judge(n)), ["take", "take", "old", "gap", "take"]);
+  assert.equal(order.judge(1, true), "take", "a kernel that begins anew counts anew");
+  assert.deepEqual([2, 1, 4].map((n) => order.judge(n)), ["take", "old", "gap"]);
 });
 
 test("a damaged frame is refused", () => {

@@ -2,19 +2,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { FAILED, FINISHED, MOST_LINES, RUNNING, Store, compareLanes } from "../../theus_nb/timeline/static/store.js";
+import { frame } from "./frames.js";
 
-/** @param {number[][]} rows run, submitted, started, ended, status, lane @param {number[][]} [reads] */
-export function frame(rows, reads = []) {
-  const column = (at) => Float64Array.from(rows, (row) => row[at]);
-  return {
-    run: column(0), parent: new Float64Array(rows.length), submitted: column(1), started: column(2), ended: column(3),
-    reader: Float64Array.from(reads, (r) => r[0]), writer: Float64Array.from(reads, (r) => r[1]),
-    process: new Uint32Array(rows.length), lane: Uint32Array.from(rows, (row) => row[5]),
-    path: new Uint32Array(reads.length), status: Uint8Array.from(rows, (row) => row[4]),
-  };
-}
-
-export function filled(rows, reads) {
+function filled(rows, reads) {
   const store = new Store();
   store.names = ["p", "loop", "worker 1", "worker 2", ""];
   store.apply(frame(rows, reads));

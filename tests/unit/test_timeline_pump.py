@@ -15,6 +15,7 @@ class FakeSource:
 
     def __init__(self) -> None:
         self.head = 0
+        self.oldest = 0
         self.readings = 0
         self.is_open = False
         self.audit: FakeTail | None = None
@@ -28,9 +29,10 @@ class FakeSource:
 
     def read(self, cursor: int, names: int, limit: int) -> Packed:
         self.readings += 1
-        new = min(self.head - cursor, limit)
+        lost = max(0, self.oldest - cursor)
+        new = min(self.head - cursor - lost, limit)
         told = [f"name {i}" for i in range(names, 2)]
-        return Packed(cursor + new, 0, new, 0, bytes(new), told)
+        return Packed(cursor + lost + new, lost, new, 0, bytes(new), told)
 
     def now(self) -> int:
         return 1
@@ -138,6 +140,17 @@ def test_whoever_asks_again_gets_everything_and_the_numbers_go_on() -> None:
     pump.attach(view)
     pump.step(2.0)
     assert [(frame["frame"], frame["rows"]) for frame in view.frames] == [(1, 3), (2, 3)]
+
+
+def test_what_was_gone_before_a_view_came_it_has_not_lost() -> None:
+    source, view = FakeSource(), FakeView()
+    source.oldest, source.head = 100, 130
+    pump = still_pump(source)
+    pump.attach(view)
+    pump.step(1.0)
+    source.oldest, source.head = 150, 170
+    pump.step(2.0)
+    assert [(frame["lost"], frame["rows"]) for frame in view.frames] == [(0, 30), (20, 20)]
 
 
 def test_rest_comes_once_after_the_last_change() -> None:

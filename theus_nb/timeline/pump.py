@@ -178,6 +178,8 @@ class Pump:
         quiet = now - seat.sent < HEARTBEAT and not (lag and lag > LATE)
         if seat.frame and quiet and not (news or blocked):
             return
+        # What was gone before a view came, it has not missed.
+        lost = packed.lost if seat.cursor else 0
         seat.cursor = packed.cursor
         seat.names += len(packed.names)
         seat.entry += len(lines)
@@ -192,7 +194,7 @@ class Pump:
             "now": self.source.now(),
             "rows": packed.rows,
             "reads": packed.reads,
-            "lost": packed.lost,
+            "lost": lost,
             "names": [name[:500] for name in packed.names],
             "first_name": seat.names - len(packed.names),
             "lines": lines,

@@ -1,10 +1,12 @@
 /** What anywidget calls: one state per widget, however many views show it. */
-import { AuditTable } from "./audit.js";
 import { Order, decode } from "./wire.js";
 import { Store } from "./store.js";
 import { View } from "./view.js";
 
 const SILENCE = 8_000;
+
+/** Runs that a page keeps; with more it begins anew with those that the kernel still has. */
+const MOST = 1_500_000;
 
 /** A widget's runs and entries, kept while its views come and go. */
 export class State {
@@ -55,7 +57,6 @@ export class State {
 
   sync() {
     this.attached = true;
-    this.order = new Order();
     this.send({ op: "sync", page: this.page });
   }
 
@@ -105,7 +106,7 @@ export class State {
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
-    const verdict = this.order.judge(frame.frame);
+    const verdict = this.order.judge(frame.frame, frame.first_name === 0);
     if (verdict === "old") return;
     if (verdict === "gap") this.sync();
     try {
@@ -119,14 +120,20 @@ export class State {
     this.store.lost += frame.lost;
     this.clock = { kernel: frame.now, page: performance.now() };
     this.lag = frame.lag;
-    const last = this.lags[this.lags.length - 1]?.[0] ?? -1;
-    this.lags.push(...frame.lags.filter(([time]) => time > last));
+    // Whoever asks again is told everything again.
+    const fresh = (/** @type {any[][]} */ known) => (/** @type {any[]} */ one) => !(one[0] <= known[known.length - 1]?.[0]);
+    this.lags.push(...frame.lags.filter(fresh(this.lags)));
     this.lags.splice(0, this.lags.length - 5_000);
-    this.blocked.push(...frame.blocked);
+    this.blocked.push(...frame.blocked.filter(fresh(this.blocked)));
     this.position = frame.audit;
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
+    if (this.store.size > MOST && !this.recalled) {
+      this.recalled = true;
+      this.notice = "Only the newest runs are shown; the log has all of them.";
+      this.sync();
+    }
     this.pace(performance.now() - began);
   }
 
@@ -155,7 +162,7 @@ export default () => {
       const stand = () => {
         // A renewed output makes a new view of the same widget: it gets the one that stood there,
         // with its zoom, its filters and its selection.
-        view = [...state.views].find((one) => one.shown && !one.root.isConnected) ?? new View(el, state, AuditTable);
+        view = [...state.views].find((one) => one.shown && !one.root.isConnected) ?? new View(el, state);
         view.show(el);
         state.views.add(view);
         if (!state.attached) state.sync();

@@ -20,43 +20,91 @@ export class Column {
     this.size = 0;
   }
 
+  /** Make room for so many values. @param {number} size */
+  reserve(size) {
+    if (size <= this.data.length) return;
+    const wider = new this.Kind(Math.max(size, this.data.length * 2));
+    wider.set(this.data);
+    this.data = wider;
+  }
+
   /** @param {number} value */
   push(value) {
-    if (this.size === this.data.length) {
-      const wider = new this.Kind(this.size * 2);
-      wider.set(this.data);
-      this.data = wider;
-    }
+    this.reserve(this.size + 1);
     this.data[this.size++] = value;
   }
 
-  /** Add to values that are sorted, and stay so. @param {number} value */
-  insert(value) {
-    this.push(value);
+  /** Add to values that are sorted, and stay so. @param {Float64Array} more in any order, sorted here */
+  merge(more) {
+    more.sort();
+    let old = this.size - 1;
+    this.size += more.length;
+    this.reserve(this.size);
     const { data } = this;
-    let i = this.size - 1;
-    for (; i > 0 && data[i - 1] > value; i--) data[i] = data[i - 1];
-    data[i] = value;
+    let next = more.length - 1;
+    for (let at = this.size - 1; next >= 0; at--) {
+      data[at] = old >= 0 && data[old] > more[next] ? data[old--] : more[next--];
+    }
   }
 
-  /** How many of the sorted values are below a limit. @param {number} limit */
-  below(limit) {
-    let low = 0;
+  /** How many of the sorted values are below a limit; quick for a few more than a number that is known to be. @param {number} limit */
+  below(limit, low = 0) {
+    const { data } = this;
     let high = this.size;
+    for (let step = 8; low + step < high; step *= 2) {
+      if (data[low + step] < limit) low += step + 1;
+      else high = low + step;
+    }
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.data[middle] < limit) low = middle + 1;
+      if (data[middle] < limit) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 }
 
-/** Runs one after another; `busy[i]` is the time taken by those before the i-th. */
+const floats = () => new Column(Float64Array);
+const wholes = () => new Column(Uint32Array);
+const bytes = () => new Column(Uint8Array);
+
+/** Ids by run numbers: a hash table, in which numbers that follow each other never meet. */
+class Index {
+  /** @param {Column<Float64Array>} runs by id */
+  constructor(runs) {
+    this.runs = runs;
+    this.table = new Uint32Array(256);
+  }
+
+  /** Where a number is or would be. @param {number} run */
+  at(run) {
+    const { table, runs: { data } } = this;
+    const mask = table.length - 1;
+    let at = run & mask;
+    while (table[at] && data[table[at] - 1] !== run) at = (at + 1) & mask;
+    return at;
+  }
+
+  /** @param {number} run */
+  get(run) {
+    const found = this.table[this.at(run)];
+    return found ? found - 1 : undefined;
+  }
+
+  /** Make room for so many ids. @param {number} size */
+  reserve(size) {
+    if (2 * size <= this.table.length) return;
+    this.table = new Uint32Array(2 ** Math.ceil(Math.log2(3 * size)));
+    for (let id = 0; id < this.runs.size; id++) this.table[this.at(this.runs.data[id])] = id + 1;
+  }
+}
+
+/** Runs one after another; `ends[i]` is infinite while it runs, `busy[i]` the time taken by those before it. */
 export class Line {
   constructor() {
-    this.ids = new Column(Uint32Array);
-    this.busy = new Column(Float64Array);
+    this.ids = wholes();
+    this.ends = floats();
+    this.busy = floats();
     this.free = -Infinity;
   }
 }
@@ -66,9 +114,12 @@ export class Lane {
   constructor(name) {
     this.name = name;
     /** @type {Line[]} */ this.lines = [];
-    this.starts = new Column(Float64Array);
-    this.ends = new Column(Float64Array);
-    this.failures = new Column(Float64Array);
+    this.starts = floats();
+    this.ends = floats();
+    this.failures = floats();
+    /** @type {number[]} */ this.fresh = [];
+    /** @type {number[]} */ this.ended = [];
+    /** @type {number[]} */ this.failed = [];
   }
 
   /** How many runs there were at some time between two. @param {number} a @param {number} b */
@@ -78,31 +129,28 @@ export class Lane {
 }
 
 const ORDER = ["loop", "waiting", "cell", "state"];
+const NUMBERED = new Intl.Collator("en", { numeric: true });
 
 /** @param {string} name */
-function rank(name) {
-  const known = ORDER.indexOf(name);
-  return known < 0 ? ORDER.length : known;
-}
+const rank = (name) => ORDER.indexOf(name) + 1 || ORDER.length + 1;
 
 /** @param {string} a @param {string} b */
 export function compareLanes(a, b) {
-  return rank(a) - rank(b) || a.localeCompare(b, "en", { numeric: true });
+  return rank(a) - rank(b) || NUMBERED.compare(a, b);
 }
 
 export class Store {
   constructor() {
-    this.run = new Column(Float64Array);
-    this.parent = new Column(Float64Array);
-    this.submitted = new Column(Float64Array);
-    this.started = new Column(Float64Array);
-    this.ended = new Column(Float64Array);
-    this.process = new Column(Uint32Array);
-    this.status = new Column(Uint8Array);
-    this.line = new Column(Uint8Array);
-    this.laneName = new Column(Uint32Array);
+    this.run = floats();
+    this.parent = floats();
+    this.submitted = floats();
+    this.started = floats();
+    this.ended = floats();
+    this.process = wholes();
+    this.status = bytes();
+    this.line = bytes();
     /** @type {(Lane | undefined)[]} */ this.laneOf = [];
-    /** @type {Map<number, number>} */ this.byRun = new Map();
+    this.byRun = new Index(this.run);
     /** @type {Map<string, Lane>} */ this.lanes = new Map([["loop", new Lane("loop")]]);
     /** @type {Set<number>} */ this.waiting = new Set();
     /** @type {Set<number>} */ this.open = new Set();
@@ -143,124 +191,102 @@ export class Store {
 
   /** Take rows over. @param {import("./wire.js").Rows} rows */
   apply(rows) {
-    /** @type {number[]} */ const fresh = [];
-    for (let i = 0; i < rows.run.length; i++) this.row(rows, i, fresh);
-    let sorted = true;
-    for (let i = 1; i < fresh.length && sorted; i++) sorted = this.begin(fresh[i - 1]) <= this.begin(fresh[i]);
-    if (!sorted) fresh.sort((a, b) => this.begin(a) - this.begin(b));
-    for (const id of fresh) {
-      if (this.laneOf[id]) continue;
-      const named = this.started.data[id] ? this.names[this.laneName.data[id]] || "state" : "waiting";
-      this.place(id, this.lane(named));
+    const { byRun, run, parent, submitted, started, ended, process, status, line } = this;
+    for (const part of [byRun, run, parent, submitted, started, ended, process, status, line]) {
+      part.reserve(this.size + rows.run.length);
     }
-    for (let i = 0; i < rows.reader.length; i++) {
+    /** @type {Lane[]} */ const lanes = [];
+    for (let i = 0; i < rows.run.length; i++) this.row(rows, i, lanes);
+    for (const lane of this.lanes.values()) this.settle(lane);
+    for (let i = 0; i < rows.reader.length && this.seenReads.size <= 50_000; i++) {
       const key = `${rows.reader[i]} ${rows.writer[i]} ${rows.path[i]}`;
-      if (this.seenReads.size > 50_000 || this.seenReads.has(key)) continue;
+      if (this.seenReads.has(key)) continue;
       this.seenReads.add(key);
       this.reads.push({ reader: rows.reader[i], writer: rows.writer[i], path: rows.path[i] });
     }
   }
 
-  /** @param {import("./wire.js").Rows} rows @param {number} i @param {number[]} fresh */
-  row(rows, i, fresh) {
-    const known = this.byRun.get(rows.run[i]);
-    const id = known ?? this.add(rows, i);
-    if (known !== undefined && this.ended.data[id]) return;
-    const placed = this.laneOf[id] !== undefined;
-    this.counts[this.status.data[id]] -= known === undefined ? 0 : 1;
+  /** @param {import("./wire.js").Rows} rows @param {number} i @param {Lane[]} lanes by the number of their name */
+  row(rows, i, lanes) {
+    const { run, byRun: { table } } = this;
+    const place = this.byRun.at(rows.run[i]);
+    const known = table[place];
+    const id = known ? known - 1 : run.size;
+    if (!known) {
+      // There is room, and what is not set here is zero.
+      run.data[id] = rows.run[i];
+      table[place] = ++run.size;
+      this.submitted.data[id] = rows.submitted[i];
+      this.process.data[id] = rows.process[i];
+      this.line.data[id] = MOST_LINES;
+      this.laneOf.push(undefined);
+    } else if (this.ended.data[id]) return;
+    else this.counts[this.status.data[id]]--;
+    const submitted = this.submitted.data[id];
+    const started = (this.started.data[id] ||= rows.started[i]);
+    const ended = (this.ended.data[id] = rows.ended[i] && Math.max(rows.ended[i], started || submitted));
+    const status = (this.status.data[id] = Math.min(rows.status[i], STATUS.length - 1));
     this.parent.data[id] ||= rows.parent[i];
-    this.started.data[id] ||= rows.started[i];
-    this.ended.data[id] = rows.ended[i] && Math.max(rows.ended[i], this.begin(id));
-    this.status.data[id] = Math.min(rows.status[i], STATUS.length - 1);
-    this.counts[this.status.data[id]]++;
-    this.laneName.data[id] = rows.lane[i];
-    const ended = this.ended.data[id];
-    const started = this.started.data[id];
-    this.first = Math.min(this.first, this.submitted.data[id]);
-    this.last = Math.max(this.last, ended, started, this.submitted.data[id]);
+    this.counts[status]++;
+    this.first = Math.min(this.first, submitted);
+    this.last = Math.max(this.last, ended, started, submitted);
     if (!ended && !started) this.waiting.add(id);
-    else if (known !== undefined) this.waiting.delete(id);
+    else if (known) this.waiting.delete(id);
     if (!ended) this.open.add(id);
-    else if (known !== undefined) this.open.delete(id);
-    if (placed) {
-      if (ended) this.close(id);
-    } else if (started || ended) {
-      fresh.push(id);
+    else if (known) this.open.delete(id);
+    let lane = this.laneOf[id];
+    if (lane && ended && this.line.data[id] < MOST_LINES) {
+      const line = lane.lines[this.line.data[id]];
+      line.free = line.ends.data[line.ends.size - 1] = ended;
     }
+    if (!lane && (started || ended)) {
+      const name = rows.lane[i];
+      lane = started ? (lanes[name] ??= this.lane(this.names[name] || "state")) : this.lane("waiting");
+      this.laneOf[id] = lane;
+      lane.fresh.push(id);
+    }
+    if (!lane || !ended) return;
+    lane.ended.push(ended);
+    if (status === FAILED) lane.failed.push(ended);
   }
 
-  /** @param {import("./wire.js").Rows} rows @param {number} i */
-  add(rows, i) {
-    const id = this.size;
-    this.byRun.set(rows.run[i], id);
-    this.run.push(rows.run[i]);
-    this.parent.push(0);
-    this.submitted.push(rows.submitted[i]);
-    this.started.push(0);
-    this.ended.push(0);
-    this.process.push(rows.process[i]);
-    this.status.push(0);
-    this.line.push(MOST_LINES);
-    this.laneName.push(0);
-    this.laneOf.push(undefined);
-    return id;
+  /** Give runs that are new in a lane their lines, in the order in which they begin. @param {Lane} lane */
+  settle(lane) {
+    const { fresh, ended, failed } = lane;
+    fresh.sort((a, b) => this.begin(a) - this.begin(b));
+    const begins = new Float64Array(fresh.length);
+    fresh.forEach((id, i) => this.place(id, (begins[i] = this.begin(id)), lane));
+    lane.starts.merge(begins);
+    lane.ends.merge(new Float64Array(ended));
+    lane.failures.merge(new Float64Array(failed));
+    fresh.length = ended.length = failed.length = 0;
   }
 
-  /** Give a run its line: the first that is free when it begins. @param {number} id @param {Lane} lane */
-  place(id, lane) {
-    const begin = this.begin(id);
-    this.laneOf[id] = lane;
-    lane.starts.insert(begin);
+  /** Give a run its line: the first that is free when it begins. @param {number} id @param {number} begin @param {Lane} lane */
+  place(id, begin, { lines }) {
     let at = 0;
-    while (at < lane.lines.length && lane.lines[at].free > begin) at++;
-    if (at < MOST_LINES) {
-      if (at === lane.lines.length) lane.lines.push(new Line());
-      const line = lane.lines[at];
-      const size = line.ids.size;
-      const before = size ? line.ids.data[size - 1] : -1;
-      line.busy.push(size ? line.busy.data[size - 1] + this.end(before, 0) - this.begin(before) : 0);
-      line.ids.push(id);
-      line.free = Infinity;
-      this.line.data[id] = at;
-    }
-    if (this.ended.data[id]) this.close(id);
+    while (at < lines.length && lines[at].free > begin) at++;
+    if (at >= MOST_LINES) return;
+    if (at === lines.length) lines.push(new Line());
+    const line = lines[at];
+    const size = line.ids.size;
+    line.busy.push(size ? line.busy.data[size - 1] + line.free - this.begin(line.ids.data[size - 1]) : 0);
+    line.ids.push(id);
+    line.free = this.ended.data[id] || Infinity;
+    line.ends.push(line.free);
+    this.line.data[id] = at;
   }
 
-  /** A run that has its place has ended. @param {number} id */
-  close(id) {
-    const lane = this.laneOf[id];
-    const end = this.ended.data[id];
-    if (!lane) return;
-    lane.ends.insert(end);
-    if (this.line.data[id] < MOST_LINES) lane.lines[this.line.data[id]].free = end;
-    if (this.status.data[id] === FAILED) lane.failures.insert(end);
+  /** The first position in a line whose run is not over before a time. @param {Line} line @param {number} time @param {number} [from] */
+  after(line, time, from) {
+    return line.ends.below(time, from);
   }
 
-  /** The first position in a line whose run ends after a time. @param {Line} line @param {number} time @param {number} [from] */
-  after(line, time, from = 0) {
-    const ids = line.ids.data;
-    let low = from;
-    let high = line.ids.size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const end = this.ended.data[ids[middle]];
-      if (end === 0 || end > time) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
-
-  /** Time taken in a line before a time. @param {Line} line @param {number} time */
-  busy(line, time) {
-    const at = this.after(line, time);
-    const ids = line.ids.data;
-    if (at < line.ids.size) {
-      const begin = this.begin(ids[at]);
-      return line.busy.data[at] + Math.max(0, time - begin);
-    }
-    if (!at) return 0;
-    const last = ids[at - 1];
-    return line.busy.data[at - 1] + this.end(last, 0) - this.begin(last);
+  /** Time taken in a line before a time. @param {Line} line @param {number} time @param {number} [at] the position after it */
+  busy(line, time, at = this.after(line, time)) {
+    const { ids, busy, ends } = line;
+    if (at < ids.size) return busy.data[at] + Math.max(0, time - this.begin(ids.data[at]));
+    return at ? busy.data[at - 1] + ends.data[at - 1] - this.begin(ids.data[at - 1]) : 0;
   }
 
   /** Runs whose name or number contains a text, the newest first. @param {string} text @param {number} most */

@@ -1,8 +1,9 @@
 /** One view: the toolbar, the canvas, what pointer and keys do. */
 import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
-import { Painter, statusWords } from "./draw.js";
+import { Painter, laneWords, statusWords } from "./draw.js";
 import { criticalPath } from "./path.js";
-import { clip, duration, laneTitle } from "./format.js";
+import { clip, duration } from "./format.js";
+import { AuditTable } from "./audit.js";
 import { Input } from "./input.js";
 import { download, neighbour, runsTable } from "./other.js";
 import { showDetails } from "./details.js";
@@ -11,9 +12,8 @@ import { STATUS, compareLanes } from "./store.js";
 export class View {
   /**
    * @param {HTMLElement} el @param {import("./main.js").State} state
-   * @param {typeof import("./audit.js").AuditTable} Table
    */
-  constructor(el, state, Table) {
+  constructor(el, state) {
     this.state = state;
     this.root = document.createElement("div");
     this.root.className = "theus-timeline";
@@ -31,7 +31,7 @@ export class View {
     this.critical = false;
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
-    this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
+    this.audit = new AuditTable(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
@@ -52,6 +52,7 @@ export class View {
 
   restart() {
     this.painter.store = this.store;
+    this.painter.selected = this.painter.pointed = -1;
     this.audit.entries = [];
     this.changed(this.state.lines);
     this.details(-1, null);
@@ -81,7 +82,7 @@ export class View {
     const dark = 0.3 * r + 0.6 * g + 0.1 * b < 110;
     this.root.toggleAttribute("data-dark", dark);
     const [text, , faint, grid, loop] = colours;
-    this.painter.theme = { text, back, faint, grid, loop, mark: dark ? "#fff" : "#111", alarm: dark ? "#ff9a8f" : "#a11212" };
+    this.painter.theme = { text, back, faint, grid, loop, alarm: value("--tn-alarm") };
     this.painter.font = style.fontFamily || "sans-serif";
     this.ask();
   }
@@ -121,7 +122,6 @@ export class View {
     else if (store.lost) notice = `${store.lost} changes came faster than they could be shown; the log has all of them.`;
     const part = this.part(".tn-notice");
     if (part.textContent !== notice) part.textContent = notice;
-    if (this.mapped.key !== this.mapKey()) this.ask();
     if (this.follow && (store.open.size || (state.lag ?? 0) > 0.1)) this.ask();
   }
 
@@ -185,12 +185,8 @@ export class View {
       workers++;
       used += times[0] ?? 0;
     }
-    const share = workers ? ` · ${workers} workers ${Math.round((100 * used) / (workers * Math.max(1, b - a)))} % busy` : "";
+    const share = workers ? ` · workers ${Math.round((100 * used) / (workers * Math.max(1, b - a)))} % busy` : "";
     return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} in them${share}`;
-  }
-
-  mapKey() {
-    return `${this.store.size} ${this.store.open.size} ${this.map.width}`;
   }
 
   minimap(/** @type {number} */ now) {
@@ -200,8 +196,10 @@ export class View {
     const { width, height } = this.map;
     const span = Math.max(1, now - store.first);
     // Counting takes longer than everything else here: not at every frame.
-    const key = this.mapKey();
-    if (this.mapped.key !== key && performance.now() - this.mapped.at > 200) {
+    const key = `${store.size} ${store.open.size} ${width}`;
+    const old = performance.now() - this.mapped.at > 200;
+    if (this.mapped.key !== key && !old) setTimeout(() => this.ask(), 200);
+    if (this.mapped.key !== key && old) {
       const bars = [];
       for (let x = 0; x < width; x += 3) {
         let count = 0;
@@ -240,8 +238,7 @@ export class View {
   describe(id) {
     const { store, state } = this;
     const took = duration(store.end(id, state.now()) - store.begin(id));
-    const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
-    return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store.status.data[id])} · ${lane} · ${took}`;
+    return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store, id)} · ${laneWords(store, id)} · ${took}`;
   }
 
   showPath() {
@@ -271,7 +268,7 @@ export class View {
     if (reveal && (begin < window.from || begin > window.to)) {
       this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
     }
-    void state.ask({ op: "details", run, process: store.name(id) }, 5000).then((answer) => {
+    void state.ask({ op: "details", run, process: store.name(id) }, 30_000).then((answer) => {
       if (answer && painter.selected === id) this.details(id, answer.details);
     });
   }

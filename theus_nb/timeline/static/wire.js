@@ -43,8 +43,9 @@ export class Order {
     this.next = 0;
   }
 
-  /** @param {number} frame @returns {"take" | "old" | "gap"} */
-  judge(frame) {
+  /** @param {number} frame @param {boolean} [begins] everything is told again from here on @returns {"take" | "old" | "gap"} */
+  judge(frame, begins) {
+    if (begins) this.next = 0;
     if (this.next && frame < this.next) return "old";
     const gap = this.next && frame > this.next;
     this.next = frame + 1;
