@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from theus_nb.timeline.assets import markup
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-TRAITS: Final = {"height": 280}
+TRAITS: Final = {"height": 280, "markup": markup()}
 """What the page may ask of the widget."""
 
 SPANS: Final = """

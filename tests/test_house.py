@@ -103,10 +103,12 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "prune": ("errors", "logs", "proof"),
     "timeline.model": (),
     "timeline.assets": (),
-    "timeline.source": ("_core", "timeline.model"),
+    "timeline.facts": ("timeline.model", "timeline.static"),
+    "timeline.source": ("_core", "errors", "timeline.facts", "timeline.model"),
     "timeline.pump": ("timeline.model", "timeline.source"),
     "timeline.static": ("timeline.model",),
-    "timeline.from_log": ("timeline.model", "timeline.static"),
+    "timeline.from_log": ("logs", "timeline.model", "timeline.static"),
+    "timeline.exporting": ("timeline.from_log", "timeline.model", "timeline.static"),
 }
 
 LAZY: Final[dict[str, tuple[str, ...]]] = {

@@ -277,7 +277,7 @@ class Session:
         if self._pump is None:
             engine, dispatcher = self._dispatcher.engine, self._dispatcher
             log = self.audit.log
-            self._pump = Pump(Source(engine, self.registry, log, lambda: dispatcher.loop))
+            self._pump = Pump(Source(engine, self.registry, log, lambda: dispatcher.loop, self))
         return Timeline(self._pump, height=height)
 
     def cell_ended(self) -> None:

@@ -31,6 +31,13 @@ CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 SHOTS: Final = Path(__file__).resolve().parents[2] / "out" / "shots"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the pictures of the README be written."""
+    parser.addoption(
+        "--write-pictures", action="store_true", help="write docs/images from the quickstart"
+    )
+
+
 def absent(what: str) -> NoReturn:
     """Say what is missing: a failure in CI, a skipped test elsewhere."""
     if os.environ.get("CI"):

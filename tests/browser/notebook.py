@@ -19,13 +19,15 @@ class Notebook:
     Args:
         page: The page.
         address: Of the notebook.
+        wait: Whether to wait for the kernel, which does not answer while a cell runs.
     """
 
-    def __init__(self, page: Page, address: str) -> None:
+    def __init__(self, page: Page, address: str, *, wait: bool = True) -> None:
         self.page = page
         page.set_default_timeout(PATIENCE)
         page.goto(address, wait_until="domcontentloaded")
-        self.ready()
+        if wait:
+            self.ready()
 
     def ready(self) -> None:
         """Wait until the kernel has answered."""
@@ -67,6 +69,12 @@ class Notebook:
             """n => { const c = document.querySelector('.tn-canvas');
                 return c && Number(c.dataset.spans) >= n && Number(c.dataset.frames) > 1; }""",
             at_least,
+        )
+
+    def painted(self) -> None:
+        """Wait until what was asked for before has been painted."""
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )
 
     @property

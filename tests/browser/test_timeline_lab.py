@@ -118,6 +118,7 @@ def test_a_blocked_cell_is_seen_while_it_blocks_and_the_button_does_not_pretend(
     red = (0xC8, 0x1E, 0x1E)
     notebook.until(
         """([r, g, b]) => { const c = document.querySelector('.tn-canvas');
+            if (!c) return false;
             const {data} = c.getContext('2d').getImageData(0, 0, c.width, c.height);
             for (let i = 0; i < data.length; i += 4)
                 if (data[i] === r && data[i + 1] === g && data[i + 2] === b) return true;
@@ -257,10 +258,15 @@ def test_a_dark_theme(lab: Server, open_notebook: Callable[..., Notebook]) -> No
         "async name => await jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
     )
     notebook.page.evaluate(change, "JupyterLab Dark")
-    notebook.until("() => document.querySelector('.theus-timeline').hasAttribute('data-dark')")
+    notebook.until(
+        "() => document.querySelector('.theus-timeline')?.hasAttribute('data-dark')"
+        " && !document.getElementById('jupyterlab-splash')"
+    )
     notebook.page.screenshot(path="out/shots/dark.png")
     notebook.page.evaluate(change, "JupyterLab Light")
-    notebook.until("() => !document.querySelector('.theus-timeline').hasAttribute('data-dark')")
+    notebook.until(
+        "() => document.querySelector('.theus-timeline')?.hasAttribute('data-dark') === false"
+    )
 
 
 def test_a_kernel_that_is_gone_leaves_the_last_picture(

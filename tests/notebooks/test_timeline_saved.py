@@ -26,7 +26,9 @@ def executed() -> NotebookNode:
 
 @pytest.mark.timeout(90)
 def test_the_picture_is_of_the_end(executed: NotebookNode) -> None:
-    [output] = executed.cells[1].outputs
+    drawing, output = executed.cells[1].outputs
+    assert list(drawing.data) == ["text/html"]
+    assert drawing.data["text/html"].startswith("<script>")
     assert "Timeline: 1 finished" in output.data["text/plain"]
     assert "late r1" in output.data["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in output.data

@@ -19,6 +19,7 @@ class FakeSource:
         self.readings = 0
         self.is_open = False
         self.audit: FakeTail | None = None
+        self.blocks: list[tuple[int, int, str]] = []
 
     def open(self) -> None:
         self.is_open = True
@@ -35,6 +36,9 @@ class FakeSource:
 
     def now(self) -> int:
         return 1
+
+    def blocked(self) -> list[tuple[int, int, str]]:
+        return self.blocks
 
     def loop(self) -> None:
         return None
@@ -203,3 +207,32 @@ def test_the_probe_tells_how_late_the_loop_is() -> None:
         return [posted, late, probe.lag()]
 
     assert asyncio.run(main()) == [0.0, 3.0, 3.0]
+
+
+def test_when_the_loop_was_late_is_told_once_to_each_view() -> None:
+    source, early, late = FakeSource(), FakeView(), FakeView()
+    lags = iter([0.001, 0.2, 0.3, 0.0, 0.0])
+    pump = still_pump(source)
+    pump._probe._measure = lambda: next(lags)  # type: ignore[method-assign]
+    pump.attach(early)
+    for step in range(4):
+        if step == 3:
+            pump.attach(late)
+        source.head = step
+        pump.step(step + 1.0)
+    assert [frame["lags"] for frame in early.frames] == [[], [(1, 200.0)], [(1, 300.0)], []]
+    assert [frame["lags"] for frame in late.frames] == [[(1, 200.0), (1, 300.0)]]
+
+
+def test_where_the_loop_was_held_up_is_told_once_though_nothing_else_is_new() -> None:
+    source, view = FakeSource(), FakeView()
+    pump = still_pump(source)
+    pump.attach(view)
+    pump.step(1.0)
+    source.blocks = [(5, 9, "cell [3]")]
+    pump.step(1.1)
+    source.blocks = [(5, 9, "cell [3]"), (20, 30, "cell [4]")]
+    pump.step(1.2)
+    pump.step(1.3)
+    told = [frame["blocked"] for frame in view.frames]
+    assert told == [[], [(5, 9, "cell [3]")], [(20, 30, "cell [4]")]]

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from theus_nb.timeline import static
-from theus_nb.timeline.assets import MODULES, STATIC, script, styles
+from theus_nb.timeline.assets import MODULES, STATIC, markup, offline, script, styles
 from theus_nb.timeline.model import Row
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
@@ -72,8 +72,10 @@ def test_any_rows_make_a_picture(rows: list[Row]) -> None:
 
 
 def test_the_front_end_is_small_and_fetches_nothing() -> None:
-    assert len(script().encode()) <= 60_000
-    assert not re.search(r"https?://|import\(|\bfetch\(|XMLHttpRequest", script() + styles())
+    assert len(script().encode()) + len(offline().encode()) <= 60_000
+    shipped = script() + styles() + markup()
+    assert not re.search(r"https?://|import\(|\bfetch\(|XMLHttpRequest", shipped)
+    assert not re.search(r"https?://|\bfetch\(|XMLHttpRequest", offline())
     assert set(MODULES) == {path.name for path in STATIC.glob("*.js")}
 
 

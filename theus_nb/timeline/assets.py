@@ -1,5 +1,7 @@
 """The front end's files, as the one module and the one style sheet that a widget may have.
 
+The skeleton of a view lies beside them and reaches the page as part of the widget's state.
+
 The modules in ``static/`` are plain ES modules, checked and tested as such. They keep to a
 convention that lets them be laid one behind the other, with no bundler and nothing to fetch:
 imports are single lines ``import { name } from "./file.js";``, exports stand in front of
@@ -20,10 +22,11 @@ MODULES: Final = (
     "store.js",
     "wire.js",
     "layout.js",
+    "path.js",
     "shades.js",
     "draw.js",
-    "audit.js",
     "details.js",
+    "audit.js",
     "other.js",
     "input.js",
     "view.js",
@@ -43,6 +46,18 @@ def script() -> str:
     parts = [(STATIC / name).read_text(encoding="utf-8") for name in MODULES]
     together = "\n".join(_EXPORT.sub("", _IMPORT.sub("", part)) for part in parts)
     return _EMPTY.sub("", _COMMENT.sub("", together))
+
+
+@functools.cache
+def markup() -> str:
+    """Return the skeleton of a view, as HTML."""
+    return (STATIC / "timeline.html").read_text(encoding="utf-8")
+
+
+@functools.cache
+def offline() -> str:
+    """Return what has saved widget state draw itself in a page without a kernel, as HTML."""
+    return (STATIC / "offline.html").read_text(encoding="utf-8")
 
 
 @functools.cache

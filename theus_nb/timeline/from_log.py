@@ -12,11 +12,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from theus_nb.logs import read_entry
 from theus_nb.timeline import static
 from theus_nb.timeline.model import Marks, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _RUN: Final = re.compile(r"r([1-9][0-9]{0,14})")
 _ENDS: Final = {
@@ -125,6 +126,25 @@ class Story:
             self.blocked.append((begin, time, str(detail.get("where", ""))))
 
 
+def marks_of(
+    lines: Iterable[str],
+    reads: Sequence[tuple[int, int, str]],
+    blocked: Sequence[tuple[int, int, str]],
+) -> Marks:
+    """Return what a picture shows besides runs that are known otherwise.
+
+    Args:
+        lines: The newest lines of the log.
+        reads: The run that read, the run that had written, and the path.
+        blocked: From when to when the loop was held up, and by what.
+    """
+    story = Story()
+    for line in lines:
+        if (entry := read_entry(line.encode())) is not None:
+            story.take(entry)
+    return Marks(reads, blocked, story.attempts)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Document:
     """A page that stands alone.
@@ -163,19 +183,24 @@ def document(logs: Mapping[str, Iterable[dict[str, Any]]]) -> Document:
     return Document(static.document(f"Timeline of {title}", "".join(parts)), runs)
 
 
-def _summary(story: Story, rows: list[Row]) -> str:
+def summary(rows: Sequence[Row]) -> str:
+    """Return how many runs there are and how they ended, in words."""
     counts = collections.Counter(row.status for row in rows)
-    unfinished = counts.pop("running", 0) + counts.pop("waiting", 0)
-    words = [f"{story.count} entries, {len(rows)} runs"]
-    words += [f"{count} {status}" for status, count in counts.items()]
+    unfinished = counts.pop("running", 0) + counts.pop("waiting", 0) + counts.pop("queued", 0)
+    words = [f"{len(rows)} runs", *(f"{count} {status}" for status, count in counts.items())]
     if unfinished:
-        words.append(f"{unfinished} without an end in the log")
+        words.append(f"{unfinished} without an end")
     if len(rows) > static.MOST_BARS:
         words.append(f"the newest {static.MOST_BARS} are drawn")
+    return "; ".join(words)
+
+
+def _summary(story: Story, rows: list[Row]) -> str:
+    words = f"{story.count} entries, {summary(rows)}"
     if story.dropped:
-        words.append(f"{story.dropped} entries were dropped")
+        words += f"; {story.dropped} entries were dropped"
     end = "" if story.ended else " The log has no end: the session goes on, or it was killed."
-    return f"{'; '.join(words)}.{end} Not verified: <code>theus-nb verify</code> proves a log."
+    return f"{words}.{end} Not verified: <code>theus-nb verify</code> proves a log."
 
 
 def _number(value: object) -> int:
@@ -199,4 +224,4 @@ def _reads(value: object) -> list[tuple[str, int]]:
     return found
 
 
-__all__ = ["Document", "Story", "document"]
+__all__ = ["Document", "Story", "document", "marks_of", "summary"]

@@ -54,6 +54,10 @@ class Row:
         """Where its bar begins: at its start, or at its submission while it waits."""
         return self.started or self.submitted
 
+    def last(self, now: int) -> int:
+        """Where its bar ends: at its end, or now; never before it begins."""
+        return max(self.ended or now, self.begin)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Marks:
@@ -82,6 +86,13 @@ class Packed:
     names: Sequence[str]
 
 
+_TIMES: Final = ("run", "parent", "submitted", "started", "ended")
+
+
+def _layout(rows: int, reads: int) -> str:
+    return f"<{5 * rows + 2 * reads}d{2 * rows + reads}I{rows}B"
+
+
 class Table:
     """The rows of a session, put together from readings in any order.
 
@@ -102,7 +113,7 @@ class Table:
         """
         self._names.extend(packed.names)
         n, m = packed.rows, packed.reads
-        layout = f"<{5 * n + 2 * m}d{2 * n + m}I{n}B"
+        layout = _layout(n, m)
         if struct.calcsize(layout) != len(packed.data):
             msg = f"{n} rows and {m} reads take {struct.calcsize(layout)} bytes"
             raise ValueError(f"{msg}, not {len(packed.data)}: this reading is damaged")
@@ -139,6 +150,23 @@ class Table:
             if known.ended and not row.ended:
                 return
         self.rows[row.run] = row
+
+
+def pack(rows: Sequence[Row], reads: Sequence[tuple[int, int, str]]) -> Packed:
+    """Pack rows as the feed does; `Table.apply` and the front end read them."""
+    numbers: dict[str, int] = {}
+
+    def number(name: str) -> int:
+        return numbers.setdefault(name, len(numbers))
+
+    n, m = len(rows), len(reads)
+    floats = [getattr(row, column) for column in _TIMES for row in rows]
+    floats += [reader for reader, _, _ in reads] + [writer for _, writer, _ in reads]
+    named = [number(row.process) for row in rows] + [number(row.lane) for row in rows]
+    named += [number(path) for _, _, path in reads]
+    codes = bytes(STATUSES.index(row.status) for row in rows)
+    data = struct.pack(_layout(n, m), *floats, *named, *codes)
+    return Packed(n, 0, n, m, data, list(numbers))
 
 
 def lane_of(row: Row) -> str:
@@ -216,5 +244,6 @@ __all__ = [
     "audit_entry",
     "lane_of",
     "lane_order",
+    "pack",
     "pack_lanes",
 ]

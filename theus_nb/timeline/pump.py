@@ -6,6 +6,7 @@ import dataclasses
 import threading
 import time
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ LATE: Final = 0.1
 """Seconds by which the loop may be late before views are told at every frame."""
 
 
+NOTABLE: Final = 0.005
+"""Seconds by which the loop may be late without being drawn late."""
+
+
 class View(Protocol):
     """Who is shown the frames."""
 
@@ -51,6 +56,8 @@ class _Seat:
     names: int = 0
     entry: int = -1
     frame: int = 0
+    lag: int = 0
+    blocked: int = -1
     interval: float = FRAME
     sent: float = 0.0
     changed: float | None = None
@@ -161,14 +168,15 @@ class Pump:
         audit = self.source.audit
         lines = audit.lines(seat.entry, LINES) if audit is not None else []
         position = audit.position() if audit is not None else None
+        blocked = [block for block in self.source.blocked() if block[0] > seat.blocked]
         news = packed.rows or packed.reads or packed.lost or lines or position != seat.position
-        if news:
+        if news or blocked:
             seat.changed = now
         elif seat.changed is not None and now - seat.changed > REST:
             seat.changed = None
             seat.view.rest()
         quiet = now - seat.sent < HEARTBEAT and not (lag and lag > LATE)
-        if seat.frame and quiet and not news:
+        if seat.frame and quiet and not (news or blocked):
             return
         # What was gone before a view came, it has not missed.
         lost = packed.lost if seat.cursor else 0
@@ -192,7 +200,12 @@ class Pump:
             "lines": lines,
             "audit": position,
             "lag": lag,
+            "lags": self._probe.since(seat.lag),
+            "blocked": blocked,
         }
+        if blocked:
+            seat.blocked = blocked[-1][0]
+        seat.lag = self._probe.count
         seat.view.deliver(header, [packed.data])
 
 
@@ -214,9 +227,28 @@ class LoopProbe:
         self._clock = clock
         self._posted: float | None = None
         self._late = 0.0
+        self._kept: deque[tuple[int, float]] = deque(maxlen=2_000)
+        self.count = 0
+        """How many times it was notably late."""
+
+    def since(self, count: int) -> list[tuple[int, float]]:
+        """Return when the loop was late, and by how many ms, without the first ones.
+
+        Args:
+            count: How many were told before.
+        """
+        fresh = self.count - count
+        return list(self._kept)[-fresh:] if fresh > 0 else []
 
     def lag(self) -> float | None:
         """Return seconds by which the loop is late now; None where there is no loop."""
+        late = self._measure()
+        if late is not None and late >= NOTABLE:
+            self._kept.append((self._source.now(), round(late * 1e3, 1)))
+            self.count += 1
+        return late
+
+    def _measure(self) -> float | None:
         loop = self._source.loop()
         if loop is None or loop.is_closed() or not loop.is_running():
             self._posted = None

@@ -46,6 +46,11 @@ def duration(ns: float) -> str:
     return f"{ns / 1e3:.3g} µs"
 
 
+def title(lane: str) -> str:
+    """Return what a lane is called in front of users."""
+    return TITLES.get(lane) or lane.replace("worker ", "Worker ")
+
+
 def shown(text: str, most: int = 60) -> str:
     """Return text cut to a length and escaped for HTML and SVG, control characters made visible."""
     cut = text if len(text) <= most else text[: most - 1] + "…"
@@ -65,8 +70,7 @@ def svg(rows: Sequence[Row], now: int, marks: Marks = NO_MARKS) -> str:
     y, loop = 22, (20, 0)
     for lane in lanes:
         top = y
-        label = TITLES.get(lane.name) or lane.name.replace("worker ", "Worker ")
-        parts.append(f'<text x="6" y="{y + 12}">{shown(label, 18)}</text>')
+        parts.append(f'<text x="6" y="{y + 12}">{shown(title(lane.name), 18)}</text>')
         for line in lane.lines:
             for row in line:
                 x = GUTTER + (row.begin - first) * scale
@@ -119,9 +123,9 @@ def _bands(marks: Marks, span: tuple[int, int], lane: tuple[int, int]) -> Iterat
             continue
         x = GUTTER + (max(begin, first) - first) * scale
         width = max((min(end, last) - max(begin, first)) * scale, 1.0)
-        title = shown(f"loop blocked {duration(end - begin)} · {where}", 300)
+        words = shown(f"loop blocked {duration(end - begin)} · {where}", 300)
         yield (
-            f'<g><title>{title}</title><rect class="h" x="{x:.1f}" y="{top}" '
+            f'<g><title>{words}</title><rect class="h" x="{x:.1f}" y="{top}" '
             f'width="{width:.1f}" height="{bottom - top}"/></g>'
         )
 
@@ -132,28 +136,28 @@ def _arrows(marks: Marks, places: Mapping[int, tuple[float, float, int]]) -> Ite
     for reader, writer, path in known[-MOST_ARROWS:]:
         (_, x1, y1), (x2, _, y2) = places[writer], places[reader]
         bend = max(14, abs(x2 - x1) / 2)
-        title = shown(f"r{writer} wrote {path}, r{reader} read it", 300)
+        words = shown(f"r{writer} wrote {path}, r{reader} read it", 300)
         curve = f"M{x1:.1f} {y1}C{x1 + bend:.1f} {y1} {x2 - bend:.1f} {y2} {x2:.1f} {y2}"
-        yield f'<path class="a" d="{curve}m-5 -3l5 3l-5 3"><title>{title}</title></path>'
+        yield f'<path class="a" d="{curve}m-5 -3l5 3l-5 3"><title>{words}</title></path>'
 
 
 def _bar(row: Row, place: tuple[float, float, float], now: int, attempts: int) -> str:
     x, y, width = place
     took = duration((row.ended or now) - row.begin)
-    title = f"{shown(row.process, 200)} r{row.run} · {row.status} · {took}"
+    words = f"{shown(row.process, 200)} r{row.run} · {row.status} · {took}"
     if attempts > 1:
-        title += f" · {attempts} attempts"
+        words += f" · {attempts} attempts"
     waiting = row.status in {"waiting", "queued"}
     top, high = (y + 5, LINE - 10) if waiting else (y + 1, LINE - 2)
     bar = (
-        f'<g><title>{title}</title><rect x="{x:.1f}" y="{top}" width="{width:.1f}" '
+        f'<g><title>{words}</title><rect x="{x:.1f}" y="{top}" width="{width:.1f}" '
         f'height="{high}" rx="2" fill="{FILL.get(row.status, "#7b8492")}"/>'
     )
     mark = MARK.get(row.status, "") + ("↻" if attempts > 1 else "")
     room = int((width - 8) / 6)
     if not waiting and room >= FEWEST_LETTERS:
-        words = f"{mark} {row.process}" if mark else row.process
-        bar += f'<text x="{x + 4:.1f}" y="{y + 12}" class="b">{shown(words, room)}</text>'
+        name = f"{mark} {row.process}" if mark else row.process
+        bar += f'<text x="{x + 4:.1f}" y="{y + 12}" class="b">{shown(name, room)}</text>'
     return bar + "</g>"
 
 
@@ -223,6 +227,8 @@ def document(title: str, body: str) -> str:
     )
 
 
-def bundle(rows: Sequence[Row], now: int, lines: Sequence[str] | None) -> dict[str, str]:
+def bundle(
+    rows: Sequence[Row], now: int, lines: Sequence[str] | None, marks: Marks = NO_MARKS
+) -> dict[str, str]:
     """Return what a notebook shows where it cannot show the live view."""
-    return {"text/html": page(rows, now, lines), "text/plain": text(rows, now)}
+    return {"text/html": page(rows, now, lines, marks), "text/plain": text(rows, now)}

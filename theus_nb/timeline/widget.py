@@ -3,24 +3,26 @@
 # mypy: untyped-calls-exclude=IPython
 from __future__ import annotations
 
+import base64
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import anywidget
 import traitlets
 from IPython.display import display, update_display
 
-from theus_nb.timeline.assets import script, styles
-from theus_nb.timeline.model import Table
+from theus_nb.timeline.assets import markup, offline, script, styles
+from theus_nb.timeline.exporting import exported
+from theus_nb.timeline.from_log import marks_of
+from theus_nb.timeline.model import pack
 from theus_nb.timeline.static import bundle
 
 if TYPE_CHECKING:
     from theus_nb.timeline.pump import Pump
 
 KEPT: Final = 2_000
-"""Rows that a saved notebook shows without a kernel."""
-
-CHANGES: Final = 1 << 18
+"""Rows and entries that a saved notebook shows without a kernel."""
 
 
 class Timeline(anywidget.AnyWidget):
@@ -33,6 +35,7 @@ class Timeline(anywidget.AnyWidget):
 
     _esm = traitlets.Unicode(script()).tag(sync=True)
     _css = traitlets.Unicode(styles()).tag(sync=True)
+    markup = traitlets.Unicode(markup()).tag(sync=True)
     height = traitlets.Int(280).tag(sync=True)
     saved = traitlets.Dict().tag(sync=True)
     """What is drawn where no kernel answers."""
@@ -93,44 +96,64 @@ class Timeline(anywidget.AnyWidget):
         with contextlib.suppress(TypeError, ValueError):
             self._pump.pace(self, float(message.get("interval", 0)))
 
+    def _answer(self, message: dict[str, Any], **found: object) -> None:
+        self.send({"op": "answer", "to": message.get("id"), **found})
+
     def _cancel(self, message: dict[str, Any]) -> None:
         number = message.get("run")
         asked = self._pump.source.cancel(number if isinstance(number, int) else None)
-        self.send({"op": "answer", "to": message.get("id"), "asked": asked})
+        self._answer(message, asked=asked)
+
+    def _again(self, message: dict[str, Any]) -> None:
+        self._answer(message, text=self._pump.source.again(str(message.get("process"))))
 
     def _details(self, message: dict[str, Any]) -> None:
         number, process = message.get("run"), str(message.get("process"))
         if isinstance(number, int):
-            found = self._pump.source.details(number, process)
-            self.send({"op": "answer", "to": message.get("id"), "details": found})
+            self._answer(message, details=self._pump.source.details(number, process))
+
+    def _export(self, message: dict[str, Any]) -> None:
+        self._answer(message, text=exported(self._pump.source, str(message.get("as"))))
+
+    def _verify(self, message: dict[str, Any]) -> None:
+        # Not on the kernel's own thread, which it would hold up. And not a daemon: the
+        # interpreter must not exit while the core reads files for this thread.
+        def prove() -> None:
+            self._answer(message, **self._pump.source.verify())
+
+        threading.Thread(target=prove, name="theus verify").start()
 
     _HANDLERS: Final = {
         "sync": _sync,
         "idle": _idle,
         "pace": _pace,
         "cancel": _cancel,
+        "again": _again,
         "details": _details,
+        "export": _export,
+        "verify": _verify,
     }
 
     # -- without a kernel ----------------------------------------------------------------------
 
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the widget with a picture and a text beside it."""
-        table = Table()
         source = self._pump.source
-        source.open()
-        table.apply(source.read(0, 0, CHANGES))
+        table, now, lines = source.table(), source.now(), source.newest(KEPT)
         newest = sorted(table.rows.values(), key=lambda row: row.run)[-KEPT:]
-        lines = source.audit.lines(-1, KEPT) if source.audit is not None else None
+        marks = marks_of(lines or (), table.reads, source.blocked())
+        first = newest[0].run if newest else 0
+        packed = pack(newest, [read for read in table.reads if min(read[:2]) >= first][-KEPT:])
         self.saved = {
-            "now": source.now(),
-            "rows": [
-                [r.run, r.parent, r.process, r.lane, r.status, r.submitted, r.started, r.ended]
-                for r in newest
-            ],
+            "now": now,
+            "rows": packed.rows,
+            "reads": packed.reads,
+            "names": packed.names,
+            "data": base64.b64encode(packed.data).decode(),
             "lines": lines or [],
+            "blocked": source.blocked(),
         }
-        data: dict[str, Any] = dict(bundle(newest, source.now(), lines))
+        data: dict[str, Any] = dict(bundle(newest, now, lines, marks))
         shown = super()._repr_mimebundle_()
         widget, metadata = shown if isinstance(shown, tuple) else ({}, {})
         view = "application/vnd.jupyter.widget-view+json"
@@ -143,6 +166,9 @@ class Timeline(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         """Show itself under a display id, so that the picture can be renewed later."""
+        # Pages made of the notebook prefer the widget to the picture where its state was saved, and
+        # would stay blank without a network. In a live notebook this shows and does nothing.
+        display({"text/html": offline()}, raw=True)
         data, metadata = self._bundle()
         self._shown = data
         shown = display(data, metadata=metadata, raw=True, display_id=True)

@@ -1,10 +1,13 @@
 /** The audit entries as a table: only the rows on the screen exist. */
 import { clip } from "./format.js";
+import { element } from "./details.js";
 
 const ROW = 22;
 const KEPT = 20_000;
 
 /** @typedef {{seq: number, ts: string, mono: number, kind: string, run?: string, process?: string, lane?: string, detail?: Record<string, unknown>}} Entry */
+
+/** @typedef {{ok: boolean | null, words: string, text: string}} Verdict */
 
 /** @param {string} line @returns {Entry | null} */
 export function parseEntry(line) {
@@ -20,27 +23,31 @@ export function parseEntry(line) {
 export function matchesEntry(entry, kind, text) {
   if (kind && entry.kind !== kind) return false;
   if (!text) return true;
-  const all = `${entry.seq} ${entry.kind} ${entry.run ?? ""} ${entry.process ?? ""} ${JSON.stringify(entry.detail ?? {})}`;
-  return all.toLowerCase().includes(text.toLowerCase());
+  return JSON.stringify([entry.seq, entry.kind, entry.run, entry.process, entry.detail]).toLowerCase().includes(text.toLowerCase());
 }
 
 export class AuditTable {
-  /** @param {HTMLElement} root @param {(entry: Entry) => void} choose */
-  constructor(root, choose) {
+  /** @param {HTMLElement} root @param {(entry: Entry) => void} choose @param {() => Promise<Verdict>} verify */
+  constructor(root, choose, verify) {
     this.root = root;
     this.choose = choose;
     /** @type {Entry[]} */ this.entries = [];
     /** @type {Entry[]} */ this.shown = [];
     this.run = "";
     this.follow = true;
-    root.innerHTML = `<div class="tn-filters"><strong>Audit</strong><select aria-label="Kind of entry"><option value="">all kinds</option></select>
-      <input type="search" aria-label="Filter entries" placeholder="filter"><span class="tn-chip" data-part="log"></span></div>
-      <div class="tn-scroll" tabindex="0" role="table" aria-label="Audit entries"><div class="tn-space" role="rowgroup"></div></div>`;
     this.kind = /** @type {HTMLSelectElement} */ (root.querySelector("select"));
     this.text = /** @type {HTMLInputElement} */ (root.querySelector("input"));
     this.scroll = /** @type {HTMLElement} */ (root.querySelector(".tn-scroll"));
     this.space = /** @type {HTMLElement} */ (root.querySelector(".tn-space"));
     this.chip = /** @type {HTMLElement} */ (root.querySelector("[data-part=log]"));
+    const verdict = /** @type {HTMLElement} */ (root.querySelector("[data-part=verdict]"));
+    root.querySelector("button")?.addEventListener("click", async () => {
+      verdict.textContent = "verifying…";
+      const { ok, words, text } = await verify();
+      verdict.textContent = words;
+      verdict.title = text;
+      verdict.classList.toggle("tn-warn", !ok);
+    });
     this.kind.addEventListener("change", () => this.filter());
     this.text.addEventListener("input", () => this.filter());
     this.scroll.addEventListener("scroll", () => {
@@ -65,22 +72,21 @@ export class AuditTable {
     this.chip.classList.toggle("tn-warn", dropped > 0);
   }
 
-  /** @param {string[]} lines @returns {Entry[]} the new ones */
+  /** @param {string[]} lines */
   add(lines) {
-    const fresh = [];
+    let fresh = false;
     for (const line of lines) {
       const entry = parseEntry(line);
       const last = this.entries[this.entries.length - 1];
       if (!entry || (last && entry.seq <= last.seq)) continue;
       this.entries.push(entry);
-      fresh.push(entry);
+      fresh = true;
       if (![...this.kind.options].some((option) => option.value === entry.kind)) {
         this.kind.add(new Option(entry.kind, entry.kind));
       }
     }
     if (this.entries.length > KEPT) this.entries.splice(0, this.entries.length - KEPT);
-    if (fresh.length) this.filter();
-    return fresh;
+    if (fresh) this.filter();
   }
 
   /** Highlight what belongs to a run, and go there. @param {string} run */
@@ -112,17 +118,15 @@ export class AuditTable {
 
   /** @param {Entry} entry @param {number} top */
   row(entry, top) {
-    const row = document.createElement("div");
-    row.className = entry.run && entry.run === this.run ? "tn-row tn-marked" : "tn-row";
+    const row = element("div", "", entry.run && entry.run === this.run ? "tn-row tn-marked" : "tn-row");
     row.setAttribute("role", "row");
     row.dataset.seq = String(entry.seq);
     row.style.top = `${top}px`;
     const detail = entry.detail ? JSON.stringify(entry.detail) : "";
     const words = [`#${entry.seq}`, (entry.ts ?? "").slice(11, 23), entry.kind, entry.run ?? "", entry.process ?? "", detail];
     for (const word of words) {
-      const cell = document.createElement("span");
+      const cell = element("span", clip(String(word), 160));
       cell.setAttribute("role", "cell");
-      cell.textContent = clip(String(word), 160);
       row.append(cell);
     }
     return row;

@@ -1,13 +1,49 @@
-/** What is known of the selected run, in words. */
-import { clip, duration, laneTitle } from "./format.js";
-import { statusWords } from "./draw.js";
+/** What is known of the selected run, in words, and what can be done with it. */
+import { clip, duration } from "./format.js";
+import { criticalPath } from "./path.js";
+import { laneWords, statusWords } from "./draw.js";
 
-/** @param {string} tag @param {string} text @param {string} [name] */
-export function element(tag, text, name) {
+/** @typedef {{facts: [string, string][], texts: [string, string][], cells: [number, string][]}} More what the kernel knows */
+
+/** @param {string} tag @param {string} [text] @param {string} [name] */
+export function element(tag, text = "", name = "") {
   const made = document.createElement(tag);
   made.textContent = text;
-  if (name) made.className = name;
+  made.className = name;
   return made;
+}
+
+/** A button that shows what came of it. @param {string} label @param {() => string | void | Promise<string | void>} act */
+function button(label, act) {
+  const made = element("button", label);
+  made.addEventListener("click", async () => {
+    made.textContent = (await act()) || label;
+  });
+  return made;
+}
+
+/** @param {HTMLElement} block */
+async function copy(block) {
+  try {
+    await navigator.clipboard.writeText(block.textContent ?? "");
+    return "Copied";
+  } catch {
+    // No clipboard in this page: what is selected can be copied by hand, or by the older way.
+    document.getSelection()?.selectAllChildren(block);
+    return document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+  }
+}
+
+/** Show a cell, known by its prompt, or say that it is not here. @param {HTMLElement} root @param {number} cell */
+function goToCell(root, cell) {
+  const prompt = new RegExp(`^(In )?\\s*\\[${cell}\\]:?$`);
+  const page = root.closest(".jp-Notebook") ?? root.ownerDocument.body;
+  const found = [...page.querySelectorAll("[class*=rompt]")].find((one) => prompt.test(one.textContent?.trim() ?? ""));
+  if (!found) return `Cell [${cell}] is not on this page`;
+  const whole = found.closest(".jp-Cell") ?? found;
+  whole.scrollIntoView({ block: "center" });
+  whole.animate?.({ outline: ["3px solid #3c7fc0", "3px solid transparent"] }, 2000);
+  return "";
 }
 
 /**
@@ -18,8 +54,8 @@ export function facts(store, id, now) {
   const { submitted, started, ended, parent, run } = store;
   const number = run.data[id];
   /** @type {[string, string][]} */ const list = [
-    ["status", statusWords(store.status.data[id])],
-    ["lane", laneTitle(store.laneOf[id]?.name ?? "waiting")],
+    ["status", statusWords(store, id)],
+    ["lane", laneWords(store, id)],
   ];
   if (parent.data[id]) list.push(["parent", `r${parent.data[id]}`]);
   const begun = started.data[id];
@@ -29,32 +65,34 @@ export function facts(store, id, now) {
   const given = store.reads.filter((one) => one.writer === number).slice(0, 20);
   if (read.length) list.push(["read", read.map((one) => `${store.names[one.path]} v${one.writer}`).join(", ")]);
   if (given.length) list.push(["read by", [...new Set(given.map((one) => `r${one.reader}`))].join(", ")]);
+  const path = [...criticalPath(store, id)].sort((a, b) => store.begin(a) - store.begin(b));
+  if (path.length > 1) list.push(["critical path", path.map((one) => `${store.name(one)} (r${run.data[one]})`).join(" → ")]);
   return list;
 }
 
 /**
  * @param {HTMLElement} pane @param {import("./store.js").Store} store @param {number} id
- * @param {number} now @param {Record<string, any> | null} more what the kernel knows
+ * @param {number} now @param {More | null} more @param {() => Promise<string>} again
  */
-export function showDetails(pane, store, id, now, more) {
+export function showDetails(pane, store, id, now, more, again) {
   pane.replaceChildren();
   if (id < 0) {
     pane.append(element("p", "Select a run to see what it read, wrote and waited for.", "tn-faint"));
     return;
   }
-  pane.append(element("h3", `${clip(store.name(id), 80)} · r${store.run.data[id]}`));
-  const list = document.createElement("dl");
-  const told = facts(store, id, now);
-  for (const [key, word] of /** @type {[string, string][]} */ ([
-    ["waits_for", "waits for"], ["inputs", "inputs"], ["outputs", "outputs"], ["side_effects", "side effects"],
-  ])) {
-    if (more?.[key]?.length) told.push([word, more[key].join(", ")]);
+  const list = element("dl");
+  for (const [key, value] of [...facts(store, id, now), ...(more?.facts ?? [])]) {
+    list.append(element("dt", key), element("dd", clip(value, 400)));
   }
-  for (const [key, value] of told) list.append(element("dt", key), element("dd", clip(value, 400)));
-  pane.append(list);
-  if (more?.source) {
-    const source = document.createElement("details");
-    source.append(element("summary", "source"), element("pre", more.source));
-    pane.append(source);
+  const acts = element("div", "", "tn-acts");
+  acts.append(button("Run again", again));
+  pane.append(element("h3", `${clip(store.name(id), 80)} · r${store.run.data[id]}`), acts, list);
+  for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] it ${why}`, () => goToCell(pane, cell)));
+  for (const [title, text] of more?.texts ?? []) {
+    const block = /** @type {HTMLDetailsElement} */ (element("details"));
+    const whole = element("pre", text);
+    block.open = title === "error";
+    block.append(element("summary", title), whole, button(`Copy ${title}`, () => copy(whole)));
+    pane.append(block);
   }
 }

@@ -1,7 +1,6 @@
 /** What anywidget calls: one state per widget, however many views show it. */
-import { AuditTable } from "./audit.js";
 import { Order, decode } from "./wire.js";
-import { STATUS, Store } from "./store.js";
+import { Store } from "./store.js";
 import { View } from "./view.js";
 
 const SILENCE = 8_000;
@@ -16,13 +15,15 @@ export class State {
     this.page = Math.random().toString(36).slice(2);
     /** @type {Set<View>} */ this.views = new Set();
     /** @type {string[]} */ this.lines = [];
-    /** @type {import("./draw.js").Blocked[]} */ this.blocked = [];
+    /** Where the loop was held up: from, to, by what. @type {import("./draw.js").Blocked[]} */ this.blocked = [];
     /** @type {[number, number, number] | null} */ this.position = null;
     /** @type {Map<string, (answer: any) => void>} */ this.questions = new Map();
     this.asked = 0;
     this.clock = { kernel: 0, page: 0 };
     this.heard = 0;
     /** @type {number | null} */ this.lag = null;
+    /** @type {[number, number][]} */ this.lags = [];
+    this.attached = false;
     this.notice = "";
     /** With more runs a page begins anew with those that the kernel still has. */
     this.most = 1_500_000;
@@ -34,24 +35,13 @@ export class State {
 
   /** Draw what was saved with the notebook; a kernel that answers replaces it. @param {any} saved */
   recall(saved) {
-    if (!saved?.rows?.length) return;
-    /** @type {Map<string, number>} */ const numbers = new Map();
-    const number = (/** @type {string} */ name) => {
-      if (!numbers.has(name)) {
-        numbers.set(name, this.store.names.length);
-        this.store.names.push(name);
-      }
-      return numbers.get(name) ?? 0;
-    };
-    const column = (/** @type {number} */ at) => Float64Array.from(saved.rows, (/** @type {any[]} */ row) => row[at]);
-    const named = (/** @type {number} */ at) => Uint32Array.from(saved.rows, (/** @type {any[]} */ row) => number(String(row[at])));
-    this.store.apply({
-      run: column(0), parent: column(1), submitted: column(5), started: column(6), ended: column(7),
-      process: named(2), lane: named(3), path: new Uint32Array(), reader: new Float64Array(), writer: new Float64Array(),
-      status: Uint8Array.from(saved.rows, (/** @type {any[]} */ row) => Math.max(0, STATUS.indexOf(row[4]))),
-    });
+    if (!saved?.rows) return;
+    this.store.names = [...saved.names];
+    const data = Uint8Array.from(atob(saved.data), (one) => one.charCodeAt(0));
+    this.store.apply(decode(saved, data.buffer));
     this.clock.kernel = saved.now;
-    this.lines = saved.lines ?? [];
+    this.lines = saved.lines;
+    this.blocked = saved.blocked;
     this.recalled = true;
   }
 
@@ -65,7 +55,14 @@ export class State {
   }
 
   sync() {
+    this.attached = true;
     this.send({ op: "sync", page: this.page });
+  }
+
+  /** Nobody looks any more. */
+  leave() {
+    this.attached = false;
+    this.send({ op: "idle", page: this.page });
   }
 
   /** @param {Record<string, unknown>} message */
@@ -104,6 +101,7 @@ export class State {
       this.recalled = false;
       this.store = new Store();
       this.lines = [];
+      this.blocked = [];
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
@@ -121,7 +119,11 @@ export class State {
     this.store.lost += frame.lost;
     this.clock = { kernel: frame.now, page: performance.now() };
     this.lag = frame.lag;
-    this.late(frame);
+    // Whoever asks again is told everything again.
+    const fresh = (/** @type {any[][]} */ known) => (/** @type {any[]} */ one) => !(one[0] <= known[known.length - 1]?.[0]);
+    this.lags.push(...frame.lags.filter(fresh(this.lags)));
+    this.lags.splice(0, this.lags.length - 5_000);
+    this.blocked.push(...frame.blocked.filter(fresh(this.blocked)));
     this.position = frame.audit;
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
@@ -132,17 +134,6 @@ export class State {
       this.sync();
     }
     this.pace(performance.now() - began);
-  }
-
-  /** Remember where the loop was late; the log may tell the culprit afterwards. @param {import("./wire.js").Frame} frame */
-  late(frame) {
-    const late = (frame.lag ?? 0) * 1e9;
-    if (late < 250e6) return;
-    const from = frame.now - late;
-    const last = this.blocked[this.blocked.length - 1];
-    if (last && from <= last.to) last.to = frame.now;
-    else this.blocked.push({ from, to: frame.now, where: "" });
-    if (this.blocked.length > 500) this.blocked.shift();
   }
 
   /** Ask for fewer frames while they cost too much or nobody looks. @param {number} cost ms */
@@ -166,18 +157,25 @@ export default () => {
     },
     /** @param {{el: HTMLElement}} context */
     render({ el }) {
-      // A renewed output makes a new view of the same widget: it gets the one that stood there,
-      // with its zoom, its filters and its selection.
-      const left = [...state.views].find((view) => view.shown && !view.root.isConnected);
-      const view = left ?? new View(el, state, AuditTable);
-      view.show(el);
-      state.views.add(view);
-      if (state.views.size === 1 && !left) state.sync();
+      /** @type {View} */ let view;
+      const stand = () => {
+        // A renewed output makes a new view of the same widget: it gets the one that stood there,
+        // with its zoom, its filters and its selection.
+        view = [...state.views].find((one) => one.shown && !one.root.isConnected) ?? new View(el, state);
+        view.show(el);
+        state.views.add(view);
+        if (!state.attached) state.sync();
+      };
+      // The one that stood there leaves when this one comes onto the page.
+      const arrival = new ResizeObserver(() => el.isConnected && !view && stand());
+      if (state.views.size) arrival.observe(el);
+      else stand();
       return () => setTimeout(() => {
-        if (view.owner !== el) return;
+        arrival.disconnect();
+        if (view?.owner !== el) return;
         view.remove();
         state.views.delete(view);
-        if (!state.views.size) state.send({ op: "idle", page: state.page });
+        if (!state.views.size) state.leave();
       }, 1000);
     },
   };

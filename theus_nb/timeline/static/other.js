@@ -1,8 +1,7 @@
 /** Other ways to the same runs: from one to the next by keys, as a table, as a file. */
-import { STATUS } from "./store.js";
-import { clip, duration, laneTitle } from "./format.js";
+import { clip, duration } from "./format.js";
 import { element } from "./details.js";
-import { statusWords } from "./draw.js";
+import { laneWords, statusWords } from "./draw.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -22,49 +21,34 @@ export function neighbour(store, boxes, selected, step, across) {
   const lane = lanes[Math.max(0, Math.min(lanes.length - 1, at))] ?? current;
   const ids = lane.lines.flatMap((line) => [...line.ids.data.subarray(0, line.ids.size)]);
   ids.sort((a, b) => store.begin(a) - store.begin(b) || a - b);
-  const time = store.begin(selected);
-  const later = ids.findIndex((id) => store.begin(id) >= time);
-  const next = across ? (later < 0 ? ids.length - 1 : later) : ids.indexOf(selected) + step;
-  return ids[Math.max(0, Math.min(ids.length - 1, next))] ?? -1;
+  const next = across
+    ? ids.findIndex((id) => store.begin(id) >= store.begin(selected)) : Math.max(0, ids.indexOf(selected) + step);
+  return ids.at(Math.min(ids.length - 1, next)) ?? -1;
 }
 
 /** The newest runs for those who do not see the canvas. @param {Store} store @param {number} now */
 export function runsTable(store, now) {
-  const table = document.createElement("table");
-  table.createCaption().textContent = "The newest 200 runs";
-  const head = table.createTHead().insertRow();
-  for (const word of ["run", "process", "lane", "status", "took"]) head.append(element("th", word));
-  const body = table.createTBody();
+  const row = (/** @type {string} */ tag, /** @type {string[]} */ words) => {
+    const made = element("tr");
+    made.append(...words.map((word) => element(tag, word)));
+    return made;
+  };
+  const table = element("table");
+  const body = element("tbody");
+  table.append(element("caption", "The newest 200 runs"), element("thead"), body);
+  table.children[1].append(row("th", ["run", "process", "lane", "status", "took"]));
   for (let id = store.size - 1; id >= Math.max(0, store.size - 200); id--) {
-    const row = body.insertRow();
     const took = duration(store.end(id, now) - store.begin(id));
-    const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
-    const words = [`r${store.run.data[id]}`, clip(store.name(id), 120), lane, statusWords(store.status.data[id]), took];
-    for (const word of words) row.insertCell().textContent = word;
+    body.append(row("td", [`r${store.run.data[id]}`, clip(store.name(id), 120), laneWords(store, id), statusWords(store, id), took]));
   }
   return table;
 }
 
-/** As Perfetto and chrome://tracing read it. @param {Store} store @param {number} now */
-export function perfetto(store, now) {
-  const traceEvents = [];
-  for (let id = 0; id < store.size; id++) {
-    const begin = store.begin(id);
-    traceEvents.push({
-      ph: "X", pid: 1, tid: store.laneOf[id]?.name ?? "waiting", name: store.name(id), ts: begin / 1e3,
-      dur: (store.end(id, now) - begin) / 1e3,
-      args: { run: `r${store.run.data[id]}`, status: STATUS[store.status.data[id]] },
-    });
-  }
-  return JSON.stringify({ traceEvents });
-}
-
-/** @param {string} what @param {Store} store @param {number} now @param {HTMLCanvasElement} canvas */
-export function save(what, store, now, canvas) {
+/** Hand the user a file. @param {string} ending @param {string} content text, or the address of a picture */
+export function download(ending, content) {
   const link = document.createElement("a");
-  link.download = what === "png" ? "timeline.png" : "timeline.json";
-  link.href = what === "png"
-    ? canvas.toDataURL("image/png")
-    : URL.createObjectURL(new Blob([perfetto(store, now)], { type: "application/json" }));
+  link.download = `timeline.${ending}`;
+  link.href = ending === "png" ? content : URL.createObjectURL(new Blob([content]));
   link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,44 +1,23 @@
 /** One view: the toolbar, the canvas, what pointer and keys do. */
 import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
-import { Painter, statusWords } from "./draw.js";
-import { clip, duration, laneTitle } from "./format.js";
+import { Painter, laneWords, statusWords } from "./draw.js";
+import { criticalPath } from "./path.js";
+import { clip, duration } from "./format.js";
+import { AuditTable } from "./audit.js";
 import { Input } from "./input.js";
-import { neighbour, runsTable } from "./other.js";
+import { download, neighbour, runsTable } from "./other.js";
 import { showDetails } from "./details.js";
 import { STATUS, compareLanes } from "./store.js";
-
-const TEMPLATE = `
-<div class="tn-bar" role="toolbar" aria-label="Timeline">
-  <button data-do="fit" title="Everything in view (0)">Fit</button>
-  <button data-do="follow" aria-pressed="true" title="Keep the newest in view (f)">Follow</button>
-  <button data-do="in" aria-label="Zoom in" title="Zoom in (w)">+</button>
-  <button data-do="out" aria-label="Zoom out" title="Zoom out (s)">−</button>
-  <input type="search" data-do="search" aria-label="Search runs" placeholder="search runs">
-  <button data-do="cancel" disabled>Cancel run</button>
-  <button data-do="cancelall" disabled>Cancel all</button>
-  <button data-do="table" aria-pressed="false">Table</button>
-  <select data-do="export" aria-label="Export"><option value="">Export…</option><option value="perfetto">Perfetto JSON</option><option value="png">PNG</option></select>
-  <button data-do="full" title="Full screen">Full</button>
-  <span class="tn-space-between"></span><span class="tn-chip" data-part="counts"></span>
-</div>
-<canvas class="tn-canvas" tabindex="0" role="application" aria-roledescription="timeline" data-lm-suppress-shortcuts="true"
- aria-label="Timeline of runs. Left and right arrow: earlier and later run. Up and down: other lane. W and S zoom, A and D move, 0 shows everything, F follows, C cancels the selected run."></canvas>
-<canvas class="tn-map" role="img" aria-label="All of the time; the part in view is marked"></canvas>
-<div class="tn-tip"></div><div class="tn-notice" role="status"></div>
-<div class="tn-table" hidden tabindex="0" role="region" aria-label="Runs as a table"></div>
-<div class="tn-lower"><section class="tn-audit" aria-label="Audit entries"></section><section class="tn-details" tabindex="0" aria-label="Selected run"></section></div>
-<div class="tn-hidden" aria-live="polite"></div>`;
 
 export class View {
   /**
    * @param {HTMLElement} el @param {import("./main.js").State} state
-   * @param {typeof import("./audit.js").AuditTable} Table
    */
-  constructor(el, state, Table) {
+  constructor(el, state) {
     this.state = state;
     this.root = document.createElement("div");
     this.root.className = "theus-timeline";
-    this.root.innerHTML = TEMPLATE;
+    this.root.innerHTML = state.model.get("markup");
     this.shown = false;
     this.owner = el;
     this.show(el);
@@ -46,18 +25,17 @@ export class View {
     this.map = /** @type {HTMLCanvasElement} */ (this.part(".tn-map"));
     this.window = new Window();
     this.painter = new Painter(this.canvas, state.store, this.window);
-    /** @type {import("./draw.js").Blocked[]} */ this.told = [];
     this.follow = true;
     this.scroll = 0;
     /** @type {Set<string>} */ this.opened = new Set();
+    this.critical = false;
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
-    this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry));
+    this.audit = new AuditTable(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
-    this.watchTheme = new MutationObserver(() => this.theme());
-    this.watchTheme.observe(this.root.ownerDocument.body, { attributes: true });
+    this.colours = "";
     this.beat = setInterval(() => this.tick(), 250);
     this.restart();
     this.theme();
@@ -75,10 +53,9 @@ export class View {
   restart() {
     this.painter.store = this.store;
     this.painter.selected = this.painter.pointed = -1;
-    this.told = [];
     this.audit.entries = [];
     this.changed(this.state.lines);
-    showDetails(this.part(".tn-details"), this.store, -1, 0, null);
+    this.details(-1, null);
   }
 
   /** Stand in an element; an output that is renewed gets the same view again. @param {HTMLElement} el */
@@ -89,23 +66,23 @@ export class View {
 
   remove() {
     this.watchSize.disconnect();
-    this.watchTheme.disconnect();
     clearInterval(this.beat);
     cancelAnimationFrame(this.frame);
   }
 
+  /** Take over the colours of the page, as they are now. */
   theme() {
-    if (!this.root.isConnected) return;
     const style = getComputedStyle(this.root);
-    const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
     const back = style.backgroundColor;
+    const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
+    const colours = [style.color, back, value("--tn-faint"), value("--tn-grid"), value("--tn-soft")];
+    if (!back || this.colours === colours.join()) return;
+    this.colours = colours.join();
     const [r, g, b] = (back.match(/[\d.]+/g) ?? ["255", "255", "255"]).map(Number);
     const dark = 0.3 * r + 0.6 * g + 0.1 * b < 110;
     this.root.toggleAttribute("data-dark", dark);
-    this.painter.theme = {
-      text: style.color, back, faint: value("--tn-faint"), grid: value("--tn-grid"),
-      mark: dark ? "#fff" : "#111", loop: value("--tn-soft"), alarm: dark ? "#ff9a8f" : "#a11212",
-    };
+    const [text, , faint, grid, loop] = colours;
+    this.painter.theme = { text, back, faint, grid, loop, alarm: value("--tn-alarm") };
     this.painter.font = style.fontFamily || "sans-serif";
     this.ask();
   }
@@ -113,27 +90,22 @@ export class View {
   resize() {
     const width = this.root.clientWidth;
     if (!width) return;
-    if (!this.shown) this.theme();
+    this.theme();
     this.shown = true;
-    const height = this.root.ownerDocument.fullscreenElement === this.root
+    const height = this.root.matches(":fullscreen")
       ? Math.max(240, globalThis.innerHeight - 300) : this.state.model.get("height") || 280;
     this.canvas.style.height = `${height}px`;
     this.painter.resize(width, height);
     this.map.width = width;
     this.map.height = 30;
+    this.mapped.at = -1000;
     this.audit.paint();
     this.ask();
   }
 
   /** @param {string[]} lines */
   changed(lines) {
-    for (const entry of this.audit.add(lines)) {
-      if (entry.kind !== "loop_blocked") continue;
-      const long = Number(entry.detail?.ms ?? 0) * 1e6;
-      const from = entry.mono - long;
-      this.told.push({ from, to: entry.mono, where: String(entry.detail?.where ?? "") });
-      this.state.blocked = this.state.blocked.filter((one) => one.to < from || one.from > entry.mono);
-    }
+    this.audit.add(lines);
     this.audit.state(this.state.position);
     this.ask();
   }
@@ -141,6 +113,7 @@ export class View {
   /** Once in a while: what changes without a frame. */
   tick() {
     const { state, store } = this;
+    this.theme();
     const gone = state.heard > 0 && !state.alive();
     this.root.classList.toggle("tn-gone", gone || Boolean(state.recalled));
     let notice = state.notice;
@@ -149,7 +122,6 @@ export class View {
     else if (store.lost) notice = `${store.lost} changes came faster than they could be shown; the log has all of them.`;
     const part = this.part(".tn-notice");
     if (part.textContent !== notice) part.textContent = notice;
-    if (this.mapped.key && !this.mapped.key.startsWith(`${store.size} ${store.open.size} `)) this.ask();
     if (this.follow && (store.open.size || (state.lag ?? 0) > 0.1)) this.ask();
   }
 
@@ -169,14 +141,17 @@ export class View {
     const { boxes, most } = layout(sizes, painter.height, this.opened, this.scroll);
     this.scroll = Math.min(this.scroll, most);
     painter.boxes = boxes;
-    painter.blocked = [...state.blocked, ...this.told];
+    const late = (state.lag ?? 0) * 1e9;
+    painter.blocked = late > 250e6 ? [...state.blocked, [now - late, now, ""]] : state.blocked;
+    painter.lags = state.lags;
+    painter.lag = state.lag;
     painter.draw(now);
     this.minimap(busy ? now : store.last);
     this.words();
-    this.canvas.dataset.spans = String(store.size);
-    this.canvas.dataset.frames = String(painter.frames);
-    this.canvas.dataset.cost = painter.cost.toFixed(2);
-    this.canvas.dataset.lanes = boxes.map((box) => box.name).join(",");
+    Object.assign(this.canvas.dataset, {
+      spans: store.size, frames: painter.frames, cost: painter.cost.toFixed(2), blocked: painter.blocked.length,
+      seen: `${window.from} ${window.to}`, lanes: boxes.map((box) => box.name),
+    });
   }
 
   words() {
@@ -188,18 +163,30 @@ export class View {
     const open = painter.selected >= 0 && !store.ended.data[painter.selected];
     /** @type {HTMLButtonElement} */ (this.part("[data-do=cancel]")).disabled = !open;
     /** @type {HTMLButtonElement} */ (this.part("[data-do=cancelall]")).disabled = !store.open.size;
-    this.part("[data-do=follow]").setAttribute("aria-pressed", String(this.follow));
+    this.press("follow", this.follow);
+  }
+
+  /** @param {string} what @param {boolean} on */
+  press(what, on) {
+    this.part(`[data-do=${what}]`).setAttribute("aria-pressed", String(on));
   }
 
   totals() {
     const [a, b] = [...(this.painter.range ?? [0, 0])].sort((p, q) => p - q);
     let runs = 0;
     let busy = 0;
+    let used = 0;
+    let workers = 0;
     for (const lane of this.store.lanes.values()) {
       runs += lane.count(a, b);
-      for (const line of lane.lines) busy += this.store.busy(line, b) - this.store.busy(line, a);
+      const times = lane.lines.map((line) => this.store.busy(line, b) - this.store.busy(line, a));
+      busy += times.reduce((sum, time) => sum + time, 0);
+      if (!lane.name.startsWith("worker")) continue;
+      workers++;
+      used += times[0] ?? 0;
     }
-    return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} busy`;
+    const share = workers ? ` · workers ${Math.round((100 * used) / (workers * Math.max(1, b - a)))} % busy` : "";
+    return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} in them${share}`;
   }
 
   minimap(/** @type {number} */ now) {
@@ -210,7 +197,9 @@ export class View {
     const span = Math.max(1, now - store.first);
     // Counting takes longer than everything else here: not at every frame.
     const key = `${store.size} ${store.open.size} ${width}`;
-    if (this.mapped.key !== key && performance.now() - this.mapped.at > 200) {
+    const old = performance.now() - this.mapped.at > 200;
+    if (this.mapped.key !== key && !old) setTimeout(() => this.ask(), 200);
+    if (this.mapped.key !== key && old) {
       const bars = [];
       for (let x = 0; x < width; x += 3) {
         let count = 0;
@@ -240,27 +229,48 @@ export class View {
     this.ask();
   }
 
+  /** @param {number} id @param {import("./details.js").More | null} more */
+  details(id, more) {
+    showDetails(this.part(".tn-details"), this.store, id, this.state.now(), more, () => this.again(id));
+  }
+
+  /** A run in one line. @param {number} id */
+  describe(id) {
+    const { store, state } = this;
+    const took = duration(store.end(id, state.now()) - store.begin(id));
+    return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store, id)} · ${laneWords(store, id)} · ${took}`;
+  }
+
+  showPath() {
+    const { painter, store, critical } = this;
+    painter.path = critical && painter.selected >= 0 ? criticalPath(store, painter.selected) : new Set();
+    this.canvas.dataset.path = [...painter.path].map((id) => `r${store.run.data[id]}`).join(" ");
+  }
+
+  /** Tell those who do not see. @param {string} words */
+  say(words) {
+    this.part(".tn-hidden").textContent = words;
+  }
+
   /** @param {number} id @param {boolean} [reveal] */
   select(id, reveal = false) {
     const { store, painter, state, window } = this;
     painter.selected = id;
-    const pane = this.part(".tn-details");
-    showDetails(pane, store, id, state.now(), null);
-    this.canvas.dataset.selected = id < 0 ? "" : `r${store.run.data[id]}`;
-    if (id >= 0) {
-      this.audit.mark(`r${store.run.data[id]}`);
-      const took = duration(store.end(id, state.now()) - store.begin(id));
-      const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
-      this.part(".tn-hidden").textContent = `${clip(store.name(id), 80)}, r${store.run.data[id]}, ${statusWords(store.status.data[id])}, ${lane}, ${took}`;
-      const begin = store.begin(id);
-      if (reveal && (begin < window.from || begin > window.to)) {
-        this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
-      }
-      void state.ask({ op: "details", run: store.run.data[id], process: store.name(id) }, 5000).then((answer) => {
-        if (answer && painter.selected === id) showDetails(pane, store, id, state.now(), answer.details);
-      });
-    }
+    this.showPath();
+    this.details(id, null);
     this.ask();
+    const run = store.run.data[id];
+    this.canvas.dataset.selected = id < 0 ? "" : `r${run}`;
+    if (id < 0) return;
+    this.audit.mark(`r${run}`);
+    this.say(this.describe(id));
+    const begin = store.begin(id);
+    if (reveal && (begin < window.from || begin > window.to)) {
+      this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
+    }
+    void state.ask({ op: "details", run, process: store.name(id) }, 30_000).then((answer) => {
+      if (answer && painter.selected === id) this.details(id, answer.details);
+    });
   }
 
   /** @param {import("./audit.js").Entry} entry */
@@ -269,46 +279,84 @@ export class View {
     if (id !== undefined) this.select(id, true);
   }
 
-  /** @param {number | null} run */
-  async cancel(run) {
-    const { state } = this;
-    state.notice = "Asking for the end…";
-    this.tick();
-    const answer = await state.ask({ op: "cancel", run }, 700);
-    state.notice = answer ? "" : "Not delivered yet: a cell holds up the kernel, which hears of this when the cell ends.";
+  /** Show a line until the next one. @param {string} words */
+  note(words) {
+    this.state.notice = words;
     this.tick();
   }
 
-  /** @param {number} step @param {boolean} across */
-  step(step, across) {
-    const id = neighbour(this.store, this.painter.boxes, this.painter.selected, step, across);
-    if (id >= 0) this.select(id, true);
+  /** @param {number | null} run */
+  async cancel(run) {
+    this.note("Asking for the end…");
+    const answer = await this.state.ask({ op: "cancel", run }, 700);
+    this.note(answer ? "" : "Not delivered yet: a cell holds up the kernel, which hears of this when the cell ends.");
+  }
+
+  /** @param {number} id */
+  async again(id) {
+    const answer = await this.state.ask({ op: "again", process: this.store.name(id) }, 3000);
+    this.note(answer?.text ?? "Not started yet: the kernel is busy, and hears of this when the cell ends.");
+    return "";
+  }
+
+  /** @returns {Promise<import("./audit.js").Verdict>} */
+  async verify() {
+    const answer = await this.state.ask({ op: "verify" }, 600_000);
+    const verdict = answer ?? { ok: null, words: "no answer from the kernel", text: "" };
+    this.note(verdict.ok ? "" : verdict.text);
+    return verdict;
+  }
+
+  /** @param {string} kind ending of the file */
+  async save(kind) {
+    if (kind === "png") return download(kind, this.canvas.toDataURL("image/png"));
+    const answer = await this.state.ask({ op: "export", as: kind }, 20_000);
+    if (answer) download(kind, answer.text);
+    this.note(answer ? "" : "Nothing was exported: the kernel, which makes this file, does not answer.");
   }
 
   fold() {
     for (const lane of this.store.lanes.values()) {
       if (lane.lines.length > CLOSED_LINES && !this.opened.delete(lane.name)) this.opened.add(lane.name);
     }
-    this.ask();
   }
 
   /** @param {string} what */
   act(what) {
     const { painter, store, window } = this;
     const middle = (window.width + GUTTER) / 2;
-    if (what === "fit") this.move(() => window.show(store.first, Math.max(this.state.now(), store.last)));
-    if (what === "follow") this.follow = !this.follow;
-    if (what === "in") this.move(() => window.zoom(1 / 1.5, middle));
-    if (what === "out") this.move(() => window.zoom(1.5, middle));
-    if (what === "cancel" && painter.selected >= 0) void this.cancel(store.run.data[painter.selected]);
-    if (what === "cancelall") void this.cancel(null);
-    if (what === "table") {
-      const pane = this.part(".tn-table");
-      pane.hidden = !pane.hidden;
-      this.part("[data-do=table]").setAttribute("aria-pressed", String(!pane.hidden));
-      if (!pane.hidden) pane.replaceChildren(runsTable(store, this.state.now()));
-    }
-    if (what === "full") void this.root.requestFullscreen?.();
+    const step = (/** @type {number} */ by, /** @type {boolean} */ across) => {
+      const id = neighbour(store, painter.boxes, painter.selected, by, across);
+      if (id >= 0) this.select(id, true);
+    };
+    /** @type {Record<string, () => void>} */ const acts = {
+      left: () => this.move(() => window.pan(-90)),
+      right: () => this.move(() => window.pan(90)),
+      earlier: () => step(-1, false),
+      later: () => step(1, false),
+      above: () => step(-1, true),
+      below: () => step(1, true),
+      none: () => this.select(-1),
+      fold: () => this.fold(),
+      fit: () => this.move(() => window.show(store.first, Math.max(this.state.now(), store.last))),
+      follow: () => (this.follow = !this.follow),
+      path: () => {
+        this.press(what, (this.critical = !this.critical));
+        this.showPath();
+      },
+      in: () => this.move(() => window.zoom(1 / 1.3, middle)),
+      out: () => this.move(() => window.zoom(1.3, middle)),
+      cancel: () => painter.selected >= 0 && void this.cancel(store.run.data[painter.selected]),
+      cancelall: () => void this.cancel(null),
+      table: () => {
+        const pane = this.part(".tn-table");
+        pane.hidden = !pane.hidden;
+        this.press(what, !pane.hidden);
+        if (!pane.hidden) pane.replaceChildren(runsTable(store, this.state.now()));
+      },
+      full: () => void (this.root.matches(":fullscreen") ? document.exitFullscreen() : this.root.requestFullscreen?.()),
+    };
+    acts[what]?.();
     this.ask();
   }
 }

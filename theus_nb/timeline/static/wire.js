@@ -6,7 +6,8 @@
  *   lane: Uint32Array, path: Uint32Array, status: Uint8Array}} Rows
  * @typedef {{op: string, frame: number, now: number, rows: number, reads: number, lost: number,
  *   names: string[], first_name: number, lines: string[], audit: [number, number, number] | null,
- *   lag: number | null}} Frame
+ *   lag: number | null, lags: [number, number][],
+ *   blocked: [number, number, string][]}} Frame
  */
 
 /** @param {DataView | ArrayBuffer} buffer @returns {ArrayBuffer} */
