@@ -135,6 +135,11 @@ def test_it_fills_the_screen_and_comes_back(
     notebook = open_notebook(lab, LOAD, "theus.timeline()", WORK)
     notebook.run_all()
     notebook.spans(9)
+    # A picture that is renewed takes the view to another place, and out of the full screen.
+    notebook.until(
+        """() => jupyterapp.shell.currentWidget.content.widgets[1].model.outputs.toJSON()
+            .some(one => one.data['text/plain']?.includes('1 failed'))"""
+    )
     notebook.timeline.get_by_role("button", name="Full screen").click()
     notebook.until(
         "() => document.fullscreenElement?.classList.contains('theus-timeline')"

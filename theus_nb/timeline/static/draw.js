@@ -325,8 +325,7 @@ export class Painter {
   selection() {
     if (!this.range) return;
     const [a, b] = this.range.map((time) => this.window.x(time)).sort((p, q) => p - q);
-    this.ink.fillStyle = "rgba(60,127,192,.18)";
-    this.ink.fillRect(Math.max(a, GUTTER), AXIS, b - Math.max(a, GUTTER), this.height);
+    this.fill("rgba(60,127,192,.18)", Math.max(a, GUTTER), AXIS, b - Math.max(a, GUTTER), this.height);
   }
 
   /** The run under a point, or -1. @param {number} x @param {number} y */

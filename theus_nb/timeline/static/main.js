@@ -101,7 +101,6 @@ export class State {
       this.recalled = false;
       this.store = new Store();
       this.lines = [];
-      this.blocked = [];
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
@@ -119,11 +118,10 @@ export class State {
     this.store.lost += frame.lost;
     this.clock = { kernel: frame.now, page: performance.now() };
     this.lag = frame.lag;
-    // Whoever asks again is told everything again.
-    const fresh = (/** @type {any[][]} */ known) => (/** @type {any[]} */ one) => !(one[0] <= known[known.length - 1]?.[0]);
-    this.lags.push(...frame.lags.filter(fresh(this.lags)));
-    this.lags.splice(0, this.lags.length - 5_000);
-    this.blocked.push(...frame.blocked.filter(fresh(this.blocked)));
+    // Whoever asks again is told everything again, from the first name on.
+    if (!frame.first_name) this.lags = this.blocked = [];
+    this.lags = [...this.lags, ...frame.lags].slice(-5_000);
+    this.blocked = [...this.blocked, ...frame.blocked];
     this.position = frame.audit;
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
@@ -167,9 +165,15 @@ export default () => {
         if (!state.attached) state.sync();
       };
       // The one that stood there leaves when this one comes onto the page.
-      const arrival = new ResizeObserver(() => el.isConnected && !view && stand());
-      if (state.views.size) arrival.observe(el);
-      else stand();
+      const arrive = () => el.isConnected && !view && stand();
+      const arrival = new ResizeObserver(arrive);
+      if (state.views.size) {
+        arrival.observe(el);
+        // Out of sight nothing has a size.
+        setTimeout(arrive, 200);
+      } else {
+        stand();
+      }
       return () => setTimeout(() => {
         arrival.disconnect();
         if (view?.owner !== el) return;

@@ -35,8 +35,7 @@ export function runsTable(store, now) {
   };
   const table = element("table");
   const body = element("tbody");
-  table.append(element("caption", "The newest 200 runs"), element("thead"), body);
-  table.children[1].append(row("th", ["run", "process", "lane", "status", "took"]));
+  table.append(element("caption", "The newest 200 runs"), row("th", ["run", "process", "lane", "status", "took"]), body);
   for (let id = store.size - 1; id >= Math.max(0, store.size - 200); id--) {
     const took = duration(store.end(id, now) - store.begin(id));
     body.append(row("td", [`r${store.run.data[id]}`, clip(store.name(id), 120), laneWords(store, id), statusWords(store, id), took]));

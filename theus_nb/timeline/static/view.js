@@ -9,6 +9,8 @@ import { download, neighbour, runsTable } from "./other.js";
 import { showDetails } from "./details.js";
 import { STATUS, compareLanes } from "./store.js";
 
+const BUSY = ": a cell holds up the kernel, which hears of this when the cell ends.";
+
 export class View {
   /**
    * @param {HTMLElement} el @param {import("./main.js").State} state
@@ -29,6 +31,7 @@ export class View {
     this.scroll = 0;
     /** @type {Set<string>} */ this.opened = new Set();
     this.critical = false;
+    /** Of the selected run, as it is shown. @type {number | undefined} */ this.status = 0;
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
     this.audit = new AuditTable(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
@@ -107,6 +110,8 @@ export class View {
   changed(lines) {
     this.audit.add(lines);
     this.audit.state(this.state.position);
+    const { selected } = this.painter;
+    if (selected >= 0 && this.status !== this.store.status.data[selected]) this.select(selected);
     this.ask();
   }
 
@@ -256,6 +261,7 @@ export class View {
   select(id, reveal = false) {
     const { store, painter, state, window } = this;
     painter.selected = id;
+    this.status = store.status.data[id];
     this.showPath();
     this.details(id, null);
     this.ask();
@@ -289,13 +295,13 @@ export class View {
   async cancel(run) {
     this.note("Asking for the end…");
     const answer = await this.state.ask({ op: "cancel", run }, 700);
-    this.note(answer ? "" : "Not delivered yet: a cell holds up the kernel, which hears of this when the cell ends.");
+    this.note(answer ? "" : `Not delivered yet${BUSY}`);
   }
 
   /** @param {number} id */
   async again(id) {
     const answer = await this.state.ask({ op: "again", process: this.store.name(id) }, 3000);
-    this.note(answer?.text ?? "Not started yet: the kernel is busy, and hears of this when the cell ends.");
+    this.note(answer?.text ?? `Not started yet${BUSY}`);
     return "";
   }
 
