@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from theus_nb.timeline.assets import markup
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+TRAITS: Final = {"height": 280, "markup": markup()}
+"""What the page may ask of the widget."""
 
 SPANS: Final = """
 window.spansOf = count => {
@@ -43,7 +51,7 @@ async ([source, css, count]) => {
   document.body.innerHTML = '<style>' + css + '</style><div id="at" style="width:1100px"></div>';
   const module = await import(URL.createObjectURL(new Blob([source], {type: 'text/javascript'})));
   let hear;
-  const model = {get: name => name === 'height' ? 280 : {}, on: (_, f) => { hear = f; },
+  const model = {get: name => traits[name] ?? {}, on: (_, f) => { hear = f; },
     send: () => {}};
   const widget = module.default();
   widget.initialize({model});
@@ -121,3 +129,10 @@ async ([source, css, count]) => {
 }
 """
 """Bokeh, as Dask's task stream draws: one rectangle glyph on its canvas backend."""
+
+
+def prepare(page: Page) -> None:
+    """Put what every contender needs on an empty page."""
+    page.goto("about:blank")
+    page.evaluate(SPANS)
+    page.evaluate("traits => { window.traits = traits; }", TRAITS)

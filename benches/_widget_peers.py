@@ -11,7 +11,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from benches._report import table
-from benches._widget_pages import BOKEH, OURS, SPANS, VIS
+from benches._widget_pages import BOKEH, OURS, VIS, prepare
 from theus_nb.timeline.assets import script, styles
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def one_round(browser: Browser, peer: Peer, count: int, times: Times) -> None:
     """Show the spans on a fresh page; zoom and pan."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.set_default_timeout(60_000)
-    page.goto("about:blank")
-    page.evaluate(SPANS)
+    prepare(page)
     metrics = page.context.new_cdp_session(page)
     metrics.send("Performance.enable")
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benches._report import Goal, facts, table
 from benches._widget_lab import cancel, live
-from benches._widget_pages import OURS, SPANS
+from benches._widget_pages import OURS, prepare
 from benches._widget_peers import compare
 from theus_nb import Session, process
 from theus_nb._core import Feed
@@ -66,8 +66,7 @@ def frames(browser: Browser, count: int, rounds: int) -> tuple[tuple[str, ...], 
     firsts, costs, heap = [], [], 0.0
     for _ in range(rounds):
         page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.goto("about:blank")
-        page.evaluate(SPANS)
+        prepare(page)
         firsts.append(page.evaluate(OURS, [script(), styles(), count]))
         costs += page.evaluate(STEPS)
         heap = page.evaluate("() => performance.memory.usedJSHeapSize") / 1e6

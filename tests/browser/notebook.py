@@ -55,8 +55,14 @@ class Notebook:
                 if (failed && /Error|Traceback/.test(failed.innerText)) {
                     return {failed: failed.innerText};
                 }
-                const value = (0, eval)('(' + condition + ')')(argument);
-                return value ? {value} : false;
+                try {
+                    const value = (0, eval)('(' + condition + ')')(argument);
+                    return value ? {value} : false;
+                } catch (error) {
+                    // An output that is renewed is not on the page for a moment.
+                    if (error instanceof TypeError) return false;
+                    throw error;
+                }
             }""",
             arg=[condition, argument],
         ).json_value()

@@ -41,7 +41,13 @@ def test_the_quickstart_makes_the_pictures(
         "async () => await jupyterapp.commands.execute('application:toggle-left-area')"
     )
     notebook.run_all()
-    notebook.spans(12)
+    # Not `until`: one cell of the quickstart fails, and is meant to.
+    notebook.page.wait_for_function(
+        "() => Number(document.querySelector('.tn-canvas')?.dataset.spans) >= 12"
+    )
+    notebook.page.wait_for_function(
+        "() => /^\\d+ finished$/.test(document.querySelector('[data-part=counts]')?.innerText)"
+    )
     select(notebook, "by_month")
     notebook.timeline.get_by_role("button", name="Critical path").click()
     notebook.timeline.get_by_role("button", name="Verify log").click()
@@ -54,7 +60,7 @@ def test_the_quickstart_makes_the_pictures(
             f"JupyterLab {theme}",
         )
         dark = "true" if theme == "Dark" else "false"
-        notebook.until(
+        notebook.page.wait_for_function(
             "() => !document.getElementById('jupyterlab-splash') &&"
             f" document.querySelector('.theus-timeline')?.hasAttribute('data-dark') === {dark}"
         )

@@ -140,7 +140,8 @@ def test_the_cell_is_found_or_said_to_be_missing(
     notebook.page.evaluate(
         """() => { const scroll = Element.prototype.scrollIntoView;
             Element.prototype.scrollIntoView = function (...how) {
-                window.__shown = this.innerText; scroll.apply(this, how); }; }"""
+                window.__shown = (window.__shown ?? '') + this.textContent;
+                scroll.apply(this, how); }; }"""
     )
     go = notebook.timeline.get_by_role("button", name="Go to cell [4]")
     go.click()

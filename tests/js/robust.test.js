@@ -175,3 +175,22 @@ test("names of ten thousand characters are cut, and those that turn the text aro
   assert.equal(turned.length, 2);
   for (const text of turned) assert.ok(text.startsWith("\u2068") && text.includes("\u2069") && !text.includes("\u202e"));
 });
+
+test("a page that has more runs than it can keep begins anew with those that the kernel has", async () => {
+  const kernel = new Kernel();
+  const { state } = kernel;
+  const most = 800;
+  state.most = 1_500;
+  for (let from = 0; from < 2; from++) {
+    for (let i = 1; i <= most; i++) kernel.changed.add(from * most + i);
+    kernel.rows = { get: (run) => [run, run, run, run + 1, FINISHED, 1], keys: () => [5e6, 5e6 + 1] };
+    assert.equal(kernel.asked, 0);
+    state.hear(...(await kernel.next()));
+  }
+  assert.equal(state.store.size, 2 * most);
+  assert.equal(kernel.asked, 1);
+  state.hear(...(await kernel.next()));
+  assert.deepEqual([...state.store.run.data.subarray(0, state.store.size)], [5e6, 5e6 + 1]);
+  state.hear(...(await kernel.next()));
+  assert.deepEqual([state.store.size, kernel.asked], [2, 1], "and goes on from there");
+});

@@ -1,5 +1,6 @@
 /** The audit entries as a table: only the rows on the screen exist. */
 import { clip } from "./format.js";
+import { element } from "./details.js";
 
 const ROW = 22;
 const KEPT = 20_000;
@@ -22,8 +23,7 @@ export function parseEntry(line) {
 export function matchesEntry(entry, kind, text) {
   if (kind && entry.kind !== kind) return false;
   if (!text) return true;
-  const all = `${entry.seq} ${entry.kind} ${entry.run ?? ""} ${entry.process ?? ""} ${JSON.stringify(entry.detail ?? {})}`;
-  return all.toLowerCase().includes(text.toLowerCase());
+  return JSON.stringify([entry.seq, entry.kind, entry.run, entry.process, entry.detail]).toLowerCase().includes(text.toLowerCase());
 }
 
 export class AuditTable {
@@ -118,17 +118,15 @@ export class AuditTable {
 
   /** @param {Entry} entry @param {number} top */
   row(entry, top) {
-    const row = document.createElement("div");
-    row.className = entry.run && entry.run === this.run ? "tn-row tn-marked" : "tn-row";
+    const row = element("div", "", entry.run && entry.run === this.run ? "tn-row tn-marked" : "tn-row");
     row.setAttribute("role", "row");
     row.dataset.seq = String(entry.seq);
     row.style.top = `${top}px`;
     const detail = entry.detail ? JSON.stringify(entry.detail) : "";
     const words = [`#${entry.seq}`, (entry.ts ?? "").slice(11, 23), entry.kind, entry.run ?? "", entry.process ?? "", detail];
     for (const word of words) {
-      const cell = document.createElement("span");
+      const cell = element("span", clip(String(word), 160));
       cell.setAttribute("role", "cell");
-      cell.textContent = clip(String(word), 160);
       row.append(cell);
     }
     return row;

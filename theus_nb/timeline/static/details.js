@@ -1,7 +1,7 @@
 /** What is known of the selected run, in words, and what can be done with it. */
-import { clip, duration, laneTitle } from "./format.js";
+import { clip, duration } from "./format.js";
 import { criticalPath } from "./path.js";
-import { statusWords } from "./draw.js";
+import { laneWords, statusWords } from "./draw.js";
 
 /** @typedef {{facts: [string, string][], texts: [string, string][], cells: [number, string][]}} More what the kernel knows */
 
@@ -34,19 +34,15 @@ async function copy(block) {
   }
 }
 
-/** Where a cell is on the page, known by its prompt. @param {HTMLElement} root @param {number} cell */
-export function findCell(root, cell) {
-  const prompts = (root.closest(".jp-Notebook") ?? root.ownerDocument.body).querySelectorAll("[class*=rompt]");
-  const found = [...prompts].find((one) => new RegExp(`^(In )?\\s*\\[${cell}\\]:?$`).test(one.textContent?.trim() ?? ""));
-  return found?.closest(".jp-Cell") ?? found;
-}
-
-/** @param {HTMLElement} root @param {number} cell */
+/** Show a cell, known by its prompt, or say that it is not here. @param {HTMLElement} root @param {number} cell */
 function goToCell(root, cell) {
-  const found = findCell(root, cell);
+  const prompt = new RegExp(`^(In )?\\s*\\[${cell}\\]:?$`);
+  const page = root.closest(".jp-Notebook") ?? root.ownerDocument.body;
+  const found = [...page.querySelectorAll("[class*=rompt]")].find((one) => prompt.test(one.textContent?.trim() ?? ""));
   if (!found) return `Cell [${cell}] is not on this page`;
-  found.scrollIntoView({ block: "center" });
-  found.animate?.({ outline: ["3px solid #3c7fc0", "3px solid transparent"] }, 2000);
+  const whole = found.closest(".jp-Cell") ?? found;
+  whole.scrollIntoView({ block: "center" });
+  whole.animate?.({ outline: ["3px solid #3c7fc0", "3px solid transparent"] }, 2000);
   return "";
 }
 
@@ -58,8 +54,8 @@ export function facts(store, id, now) {
   const { submitted, started, ended, parent, run } = store;
   const number = run.data[id];
   /** @type {[string, string][]} */ const list = [
-    ["status", statusWords(store.status.data[id])],
-    ["lane", laneTitle(store.laneOf[id]?.name ?? "waiting")],
+    ["status", statusWords(store, id)],
+    ["lane", laneWords(store, id)],
   ];
   if (parent.data[id]) list.push(["parent", `r${parent.data[id]}`]);
   const begun = started.data[id];
@@ -88,13 +84,11 @@ export function showDetails(pane, store, id, now, more, again) {
   for (const [key, value] of [...facts(store, id, now), ...(more?.facts ?? [])]) {
     list.append(element("dt", key), element("dd", clip(value, 400)));
   }
-  pane.append(element("h3", `${clip(store.name(id), 80)} · r${store.run.data[id]}`));
-  if (!more) return pane.append(list);
   const acts = element("div", "", "tn-acts");
   acts.append(button("Run again", again));
-  for (const [cell, why] of more.cells) acts.append(button(`Go to cell [${cell}] it ${why}`, () => goToCell(pane, cell)));
-  pane.append(acts, list);
-  for (const [title, text] of more.texts) {
+  pane.append(element("h3", `${clip(store.name(id), 80)} · r${store.run.data[id]}`), acts, list);
+  for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] it ${why}`, () => goToCell(pane, cell)));
+  for (const [title, text] of more?.texts ?? []) {
     const block = /** @type {HTMLDetailsElement} */ (element("details"));
     const whole = element("pre", text);
     block.open = title === "error";

@@ -30,7 +30,7 @@ export class Painter {
     this.store = store;
     this.window = window;
     this.ink = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-    this.theme = { text: "#1f2937", faint: "#4b5563", back: "#fff", grid: "#dfe3e8", mark: "#000", loop: "#f3f5f8", alarm: "#a11212" };
+    this.theme = { text: "#1f2937", faint: "#4b5563", back: "#fff", grid: "#dfe3e8", loop: "#f3f5f8", alarm: "#a11212" };
     this.font = "sans-serif";
     this.height = 280;
     /** @type {Box[]} */ this.boxes = [];
@@ -61,8 +61,7 @@ export class Painter {
     const began = performance.now();
     const { ink, theme, window, height } = this;
     ink.textBaseline = "middle";
-    ink.fillStyle = theme.back;
-    ink.fillRect(0, 0, window.width, height);
+    this.fill(theme.back, 0, 0, window.width, height);
     this.axis();
     // From the bottom up: what is pinned covers what is scrolled under it.
     for (const box of [...this.boxes].reverse()) this.lane(box, now);
@@ -70,6 +69,19 @@ export class Painter {
     this.selection();
     this.frames++;
     this.cost = performance.now() - began;
+  }
+
+  /** @param {string} colour @param {number} x @param {number} y @param {number} width @param {number} height */
+  fill(colour, x, y, width, height) {
+    this.ink.fillStyle = colour;
+    this.ink.fillRect(x, y, width, height);
+  }
+
+  /** @param {string} words @param {number} x @param {number} y @param {string} colour @param {string} [size] */
+  write(words, x, y, colour, size = "11px") {
+    this.ink.font = `${size} ${this.font}`;
+    this.ink.fillStyle = colour;
+    this.ink.fillText(words, x, y);
   }
 
   /** Draw inside of a rectangle only, until `restore`. @param {number} x @param {number} y @param {number} width @param {number} height */
@@ -81,26 +93,21 @@ export class Painter {
   }
 
   axis() {
-    const { ink, theme, window, height } = this;
+    const { theme, window, height } = this;
     const step = tickStep(window.scale * 110);
-    ink.font = `11px ${this.font}`;
-    ink.fillStyle = theme.faint;
-    if (this.lag !== null) ink.fillText(`loop lag ${duration(Math.max(this.lag * 1e9, 1e5), 2)}`, 8, 10);
+    if (this.lag !== null) this.write(`loop lag ${duration(Math.max(this.lag * 1e9, 1e5), 2)}`, 8, 10, theme.faint);
     for (const [time, late] of this.lags) {
       const x = window.x(time);
       if (x < GUTTER || x > window.width) continue;
       const wide = Math.max(2, 50e6 / window.scale);
       const high = Math.min(6, 1 + Math.log10(late) * 2);
-      ink.fillStyle = late < 100 ? COLOURS[6] : "#c81e1e";
-      ink.fillRect(Math.max(x - wide, GUTTER), AXIS - high, wide, high);
+      this.fill(late < 100 ? COLOURS[6] : "#c81e1e", Math.max(x - wide, GUTTER), AXIS - high, wide, high);
     }
     for (let t = Math.ceil(window.from / step) * step; t < window.to; t += step) {
       const x = Math.round(window.x(t));
       if (x < GUTTER) continue;
-      ink.fillStyle = theme.grid;
-      ink.fillRect(x, AXIS - 4, 1, height);
-      ink.fillStyle = theme.faint;
-      if (x < window.width - 40) ink.fillText(t ? duration(t, 6) : "0", x + 4, 10);
+      this.fill(theme.grid, x, AXIS - 4, 1, height);
+      if (x < window.width - 40) this.write(t ? duration(t, 6) : "0", x + 4, 10, theme.faint);
     }
   }
 
@@ -111,42 +118,33 @@ export class Painter {
     const lane = store.lanes.get(box.name);
     const top = box.pinned ? box.top : Math.max(box.top, this.boxes[0].top + this.boxes[0].height + 6);
     this.within(0, top, window.width, box.top + box.height - top);
-    if (box.name === "loop") {
-      ink.fillStyle = theme.loop;
-      ink.fillRect(GUTTER, box.top, window.width, box.height);
-    }
+    if (box.name === "loop") this.fill(theme.loop, GUTTER, box.top, window.width, box.height);
     if (box.name === "waiting") this.waiting(box, now);
     if (lane && box.dense) this.density(lane, box);
     if (lane && !box.dense) lane.lines.forEach((line, i) => this.line(line, box, i, now));
     if (box.name === "loop") this.bands(box);
     this.label(box, lane);
     ink.restore();
-    ink.fillStyle = theme.grid;
-    if (box.pinned || box.line > 8) ink.fillRect(0, box.top + box.height + (box.pinned ? 4 : 1), window.width, box.pinned ? 2 : 1);
+    if (box.pinned || box.line > 8) this.fill(theme.grid, 0, box.top + box.height + (box.pinned ? 4 : 1), window.width, box.pinned ? 2 : 1);
   }
 
   /** @param {Box} box @param {import("./store.js").Lane | undefined} lane */
   label(box, lane) {
     const { ink, theme, window, store } = this;
-    ink.fillStyle = theme.back;
-    ink.fillRect(0, box.top, GUTTER - 4, box.height);
+    this.fill(theme.back, 0, box.top, GUTTER - 4, box.height);
     if (box.line < 9) return;
-    ink.font = `${box.pinned ? "600 " : ""}12px ${this.font}`;
-    ink.fillStyle = theme.text;
     const fold = box.foldable ? (box.dense ? "▸ " : "▾ ") : "";
     const y = box.top + Math.min(box.line, 18) / 2 + 0.5;
-    ink.fillText(clip(fold + laneTitle(box.name), 17), 8, y);
+    this.write(clip(fold + laneTitle(box.name), 17), 8, y, theme.text, box.pinned ? "600 12px" : "12px");
     if (!lane || !lane.lines.length || box.name === "waiting") return;
-    ink.font = `11px ${this.font}`;
-    ink.fillStyle = theme.faint;
     if (lane.lines.length < 3 && !box.pinned) {
       const busy = store.busy(lane.lines[0], window.to) - store.busy(lane.lines[0], window.from);
       const share = `${Math.round(Math.min(1, busy / (window.to - window.from)) * 100)} %`;
       ink.textAlign = "right";
-      ink.fillText(share, GUTTER - 10, y);
+      this.write(share, GUTTER - 10, y, theme.faint);
       ink.textAlign = "left";
     } else if (box.height >= 30) {
-      ink.fillText(`${lane.starts.size} runs`, 8, y + 16);
+      this.write(`${lane.starts.size} runs`, 8, y + 16, theme.faint);
     }
   }
 
@@ -157,8 +155,7 @@ export class Painter {
     const high = Math.max(2, box.line - (box.line > 8 ? 2 : 1));
     walk(store, line, window, now, (id, x, width) => this.bar(id, x, y, width, high, now), (from, to, share) => {
       ink.globalAlpha = 0.35 + 0.65 * share;
-      ink.fillStyle = HUES[0];
-      ink.fillRect(from, y, to - from, high);
+      this.fill(HUES[0], from, y, to - from, high);
       ink.globalAlpha = 1;
     });
   }
@@ -175,25 +172,19 @@ export class Painter {
     if (!colour) this.hues.set(name, (colour = hue(name)));
     const wide = Math.max(1, right - left - (right - left > 3 ? 1 : 0));
     if (this.path.size && !this.path.has(id)) ink.globalAlpha = 0.3;
-    ink.fillStyle = colour;
-    ink.fillRect(left, y, wide, high);
+    this.fill(colour, left, y, wide, high);
     if (status >= FAILED && wide > 4) this.stripes(left, y, wide, high, status);
-    if (status === RUNNING && !store.ended.data[id]) {
-      ink.fillStyle = theme.text;
-      ink.fillRect(right - 2, y, 2, high);
-    }
+    if (status === RUNNING && !store.ended.data[id]) this.fill(theme.text, right - 2, y, 2, high);
     if (high >= 10 && wide > 26) {
       this.within(left, y, wide - 3, high);
-      ink.font = `${high < 13 ? 10 : 11}px ${this.font}`;
-        ink.fillStyle = "#fff";
       const mark = MARKS[status] ? `${MARKS[status]} ` : "";
       const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
-      ink.fillText(clip(mark + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5);
+      this.write(clip(mark + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5, "#fff", high < 13 ? "10px" : "11px");
       ink.restore();
     }
     ink.globalAlpha = 1;
     if (id === this.selected || id === this.pointed) {
-      ink.strokeStyle = theme.mark;
+      ink.strokeStyle = theme.text;
       ink.lineWidth = id === this.selected ? 2 : 1;
       ink.strokeRect(left + 0.5, y + 0.5, Math.max(2, wide - 1), high - 1);
     }
@@ -234,7 +225,7 @@ export class Painter {
 
   /** Runs that have not begun: thin, from their submission to now. */
   waiting(/** @type {Box} */ box, /** @type {number} */ now) {
-    const { ink, store, window, theme } = this;
+    const { store, window, theme } = this;
     const lines = Math.max(1, Math.floor(box.height / 6));
     let at = 0;
     for (const id of store.waiting) {
@@ -242,10 +233,7 @@ export class Painter {
       const x = Math.max(window.x(store.submitted.data[id]), GUTTER);
       const right = Math.min(window.x(now), window.width);
       if (right < GUTTER || x > window.width) continue;
-      ink.fillStyle = id === this.selected ? theme.mark : theme.faint;
-      ink.globalAlpha = 0.75;
-      ink.fillRect(x, box.top + 2 + at * 6, Math.max(2, right - x), 3);
-      ink.globalAlpha = 1;
+      this.fill(id === this.selected ? theme.text : theme.faint, x, box.top + 2 + at * 6, Math.max(2, right - x), 3);
       at++;
     }
     if (!store.waiting.size) return;
@@ -261,10 +249,8 @@ export class Painter {
     ink.font = `11px ${this.font}`;
     const wide = ink.measureText(words).width + 8;
     const left = Math.max(GUTTER + 2, Math.min(x, window.width - wide - 4));
-    ink.fillStyle = theme.back;
-    ink.fillRect(left, y, wide, 15);
-    ink.fillStyle = colour;
-    ink.fillText(words, left + 4, y + 8);
+    this.fill(theme.back, left, y, wide, 15);
+    this.write(words, left + 4, y + 8, colour);
   }
 
   /** Where something held up the loop, and what. */
@@ -275,10 +261,8 @@ export class Painter {
       const right = Math.min(window.x(to), window.width);
       if (right <= GUTTER || x >= window.width) continue;
       const wide = Math.max(2, right - x);
-      ink.fillStyle = "rgba(200,30,30,.22)";
-      ink.fillRect(x, box.top, wide, box.height);
-      ink.fillStyle = "#c81e1e";
-      ink.fillRect(x, box.top, wide, 3);
+      this.fill("rgba(200,30,30,.22)", x, box.top, wide, box.height);
+      this.fill("#c81e1e", x, box.top, wide, 3);
       ink.fillRect(x, box.top + box.height - 3, wide, 3);
       if (wide < 60) continue;
       const words = `loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`;
@@ -299,19 +283,17 @@ export class Painter {
   /** From writers to readers: all of them while they are few, else those of the selected run. */
   arrows(/** @type {number} */ now) {
     const { store, window, path } = this;
-    const wanted = [this.selected, this.pointed].filter((id) => id >= 0).map((id) => store.run.data[id]);
+    const wanted = new Set([this.selected, this.pointed, ...path].map((id) => store.run.data[id]));
     const few = store.reads.length <= 40;
+    if (!few && this.selected < 0 && this.pointed < 0) return;
     let drawn = 0;
     for (let i = store.reads.length - 1; i >= 0 && drawn < 300; i--) {
       const { reader, writer } = store.reads[i];
+      const ours = path.size ? wanted.has(reader) && wanted.has(writer) : wanted.has(reader) || wanted.has(writer);
+      if (!few && !ours) continue;
       const from = store.byRun.get(writer);
       const to = store.byRun.get(reader);
       if (from === undefined || to === undefined) continue;
-      const ours = path.size ? path.has(from) && path.has(to) : wanted.includes(reader) || wanted.includes(writer);
-      if (!few && !ours) {
-        if (!wanted.length) break;
-        continue;
-      }
       const a = this.point(from, store.end(from, now));
       const b = this.point(to, store.begin(to));
       if (!a || !b || b.x < GUTTER || a.x > window.width) continue;
@@ -324,7 +306,7 @@ export class Painter {
   arrow(a, b, strong) {
     const { ink, theme } = this;
     this.within(GUTTER, AXIS, this.window.width, this.height);
-    ink.strokeStyle = ink.fillStyle = strong ? theme.mark : theme.faint;
+    ink.strokeStyle = ink.fillStyle = strong ? theme.text : theme.faint;
     ink.globalAlpha = strong ? 1 : 0.8;
     ink.lineWidth = strong ? 2 : 1.25;
     const bend = Math.max(14, Math.abs(b.x - a.x) / 2);
@@ -343,8 +325,7 @@ export class Painter {
   selection() {
     if (!this.range) return;
     const [a, b] = this.range.map((time) => this.window.x(time)).sort((p, q) => p - q);
-    this.ink.fillStyle = "rgba(60,127,192,.18)";
-    this.ink.fillRect(Math.max(a, GUTTER), AXIS, b - Math.max(a, GUTTER), this.height);
+    this.fill("rgba(60,127,192,.18)", Math.max(a, GUTTER), AXIS, b - Math.max(a, GUTTER), this.height);
   }
 
   /** The run under a point, or -1. @param {number} x @param {number} y */
@@ -367,7 +348,13 @@ export class Painter {
   }
 }
 
-/** @param {number} status */
-export function statusWords(status) {
+/** @param {import("./store.js").Store} store @param {number} id */
+export function laneWords(store, id) {
+  return laneTitle(store.laneOf[id]?.name ?? "waiting");
+}
+
+/** @param {import("./store.js").Store} store @param {number} id */
+export function statusWords(store, id) {
+  const status = store.status.data[id];
   return `${MARKS[status]} ${STATUS[status]}`.trim();
 }

@@ -1,13 +1,9 @@
 /** What anywidget calls: one state per widget, however many views show it. */
-import { AuditTable } from "./audit.js";
 import { Order, decode } from "./wire.js";
 import { Store } from "./store.js";
 import { View } from "./view.js";
 
 const SILENCE = 8_000;
-
-/** Runs that a page keeps; with more it begins anew with those that the kernel still has. */
-const MOST = 1_500_000;
 
 /** A widget's runs and entries, kept while its views come and go. */
 export class State {
@@ -29,6 +25,8 @@ export class State {
     /** @type {[number, number][]} */ this.lags = [];
     this.attached = false;
     this.notice = "";
+    /** With more runs a page begins anew with those that the kernel still has. */
+    this.most = 1_500_000;
     this.cost = 0;
     this.interval = 0.05;
     model.on("msg:custom", (/** @type {any} */ message, /** @type {any[]} */ buffers) => this.hear(message, buffers));
@@ -103,7 +101,6 @@ export class State {
       this.recalled = false;
       this.store = new Store();
       this.lines = [];
-      this.blocked = [];
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
@@ -121,15 +118,15 @@ export class State {
     this.store.lost += frame.lost;
     this.clock = { kernel: frame.now, page: performance.now() };
     this.lag = frame.lag;
-    const last = this.lags[this.lags.length - 1]?.[0] ?? -1;
-    this.lags.push(...frame.lags.filter(([time]) => time > last));
-    this.lags.splice(0, this.lags.length - 5_000);
-    this.blocked.push(...frame.blocked);
+    // Whoever asks again is told everything again, from the first name on.
+    if (!frame.first_name) this.lags = this.blocked = [];
+    this.lags = [...this.lags, ...frame.lags].slice(-5_000);
+    this.blocked = [...this.blocked, ...frame.blocked];
     this.position = frame.audit;
     this.lines.push(...frame.lines);
     if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
-    if (this.store.size > MOST && !this.recalled) {
+    if (this.store.size > this.most && !this.recalled) {
       this.recalled = true;
       this.notice = "Only the newest runs are shown; the log has all of them.";
       this.sync();
@@ -162,15 +159,21 @@ export default () => {
       const stand = () => {
         // A renewed output makes a new view of the same widget: it gets the one that stood there,
         // with its zoom, its filters and its selection.
-        view = [...state.views].find((one) => one.shown && !one.root.isConnected) ?? new View(el, state, AuditTable);
+        view = [...state.views].find((one) => one.shown && !one.root.isConnected) ?? new View(el, state);
         view.show(el);
         state.views.add(view);
         if (!state.attached) state.sync();
       };
       // The one that stood there leaves when this one comes onto the page.
-      const arrival = new ResizeObserver(() => el.isConnected && !view && stand());
-      if (state.views.size) arrival.observe(el);
-      else stand();
+      const arrive = () => el.isConnected && !view && stand();
+      const arrival = new ResizeObserver(arrive);
+      if (state.views.size) {
+        arrival.observe(el);
+        // Out of sight nothing has a size.
+        setTimeout(arrive, 200);
+      } else {
+        stand();
+      }
       return () => setTimeout(() => {
         arrival.disconnect();
         if (view?.owner !== el) return;

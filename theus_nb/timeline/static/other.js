@@ -1,7 +1,7 @@
 /** Other ways to the same runs: from one to the next by keys, as a table, as a file. */
-import { clip, duration, laneTitle } from "./format.js";
+import { clip, duration } from "./format.js";
 import { element } from "./details.js";
-import { statusWords } from "./draw.js";
+import { laneWords, statusWords } from "./draw.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
@@ -21,10 +21,9 @@ export function neighbour(store, boxes, selected, step, across) {
   const lane = lanes[Math.max(0, Math.min(lanes.length - 1, at))] ?? current;
   const ids = lane.lines.flatMap((line) => [...line.ids.data.subarray(0, line.ids.size)]);
   ids.sort((a, b) => store.begin(a) - store.begin(b) || a - b);
-  const time = store.begin(selected);
-  const later = ids.findIndex((id) => store.begin(id) >= time);
-  const next = across ? (later < 0 ? ids.length - 1 : later) : ids.indexOf(selected) + step;
-  return ids[Math.max(0, Math.min(ids.length - 1, next))] ?? -1;
+  const next = across
+    ? ids.findIndex((id) => store.begin(id) >= store.begin(selected)) : Math.max(0, ids.indexOf(selected) + step);
+  return ids.at(Math.min(ids.length - 1, next)) ?? -1;
 }
 
 /** The newest runs for those who do not see the canvas. @param {Store} store @param {number} now */
@@ -36,25 +35,19 @@ export function runsTable(store, now) {
   };
   const table = element("table");
   const body = element("tbody");
-  table.append(element("caption", "The newest 200 runs"), element("thead"), body);
-  table.children[1].append(row("th", ["run", "process", "lane", "status", "took"]));
+  table.append(element("caption", "The newest 200 runs"), row("th", ["run", "process", "lane", "status", "took"]), body);
   for (let id = store.size - 1; id >= Math.max(0, store.size - 200); id--) {
-    const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
     const took = duration(store.end(id, now) - store.begin(id));
-    body.append(row("td", [`r${store.run.data[id]}`, clip(store.name(id), 120), lane, statusWords(store.status.data[id]), took]));
+    body.append(row("td", [`r${store.run.data[id]}`, clip(store.name(id), 120), laneWords(store, id), statusWords(store, id), took]));
   }
   return table;
 }
 
-/** Kinds of files, by their endings. @type {Record<string, string>} */
-const TYPES = { json: "application/json", svg: "image/svg+xml", html: "text/html" };
-
 /** Hand the user a file. @param {string} ending @param {string} content text, or the address of a picture */
 export function download(ending, content) {
   const link = document.createElement("a");
-  const type = TYPES[ending];
   link.download = `timeline.${ending}`;
-  link.href = type ? URL.createObjectURL(new Blob([content], { type })) : content;
+  link.href = ending === "png" ? content : URL.createObjectURL(new Blob([content]));
   link.click();
-  if (type) setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

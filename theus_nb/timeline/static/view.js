@@ -1,19 +1,21 @@
 /** One view: the toolbar, the canvas, what pointer and keys do. */
 import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
-import { Painter, statusWords } from "./draw.js";
+import { Painter, laneWords, statusWords } from "./draw.js";
 import { criticalPath } from "./path.js";
-import { clip, duration, laneTitle } from "./format.js";
+import { clip, duration } from "./format.js";
+import { AuditTable } from "./audit.js";
 import { Input } from "./input.js";
 import { download, neighbour, runsTable } from "./other.js";
 import { showDetails } from "./details.js";
 import { STATUS, compareLanes } from "./store.js";
 
+const BUSY = ": a cell holds up the kernel, which hears of this when the cell ends.";
+
 export class View {
   /**
    * @param {HTMLElement} el @param {import("./main.js").State} state
-   * @param {typeof import("./audit.js").AuditTable} Table
    */
-  constructor(el, state, Table) {
+  constructor(el, state) {
     this.state = state;
     this.root = document.createElement("div");
     this.root.className = "theus-timeline";
@@ -29,9 +31,10 @@ export class View {
     this.scroll = 0;
     /** @type {Set<string>} */ this.opened = new Set();
     this.critical = false;
+    /** Of the selected run, as it is shown. @type {number | undefined} */ this.status = 0;
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
-    this.audit = new Table(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
+    this.audit = new AuditTable(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
@@ -82,7 +85,7 @@ export class View {
     const dark = 0.3 * r + 0.6 * g + 0.1 * b < 110;
     this.root.toggleAttribute("data-dark", dark);
     const [text, , faint, grid, loop] = colours;
-    this.painter.theme = { text, back, faint, grid, loop, mark: dark ? "#fff" : "#111", alarm: dark ? "#ff9a8f" : "#a11212" };
+    this.painter.theme = { text, back, faint, grid, loop, alarm: value("--tn-alarm") };
     this.painter.font = style.fontFamily || "sans-serif";
     this.ask();
   }
@@ -107,6 +110,8 @@ export class View {
   changed(lines) {
     this.audit.add(lines);
     this.audit.state(this.state.position);
+    const { selected } = this.painter;
+    if (selected >= 0 && this.status !== this.store.status.data[selected]) this.select(selected);
     this.ask();
   }
 
@@ -122,7 +127,6 @@ export class View {
     else if (store.lost) notice = `${store.lost} changes came faster than they could be shown; the log has all of them.`;
     const part = this.part(".tn-notice");
     if (part.textContent !== notice) part.textContent = notice;
-    if (this.mapped.key !== this.mapKey()) this.ask();
     if (this.follow && (store.open.size || (state.lag ?? 0) > 0.1)) this.ask();
   }
 
@@ -186,12 +190,8 @@ export class View {
       workers++;
       used += times[0] ?? 0;
     }
-    const share = workers ? ` · ${workers} workers ${Math.round((100 * used) / (workers * Math.max(1, b - a)))} % busy` : "";
+    const share = workers ? ` · workers ${Math.round((100 * used) / (workers * Math.max(1, b - a)))} % busy` : "";
     return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} in them${share}`;
-  }
-
-  mapKey() {
-    return `${this.store.size} ${this.store.open.size} ${this.map.width}`;
   }
 
   minimap(/** @type {number} */ now) {
@@ -201,8 +201,10 @@ export class View {
     const { width, height } = this.map;
     const span = Math.max(1, now - store.first);
     // Counting takes longer than everything else here: not at every frame.
-    const key = this.mapKey();
-    if (this.mapped.key !== key && performance.now() - this.mapped.at > 200) {
+    const key = `${store.size} ${store.open.size} ${width}`;
+    const old = performance.now() - this.mapped.at > 200;
+    if (this.mapped.key !== key && !old) setTimeout(() => this.ask(), 200);
+    if (this.mapped.key !== key && old) {
       const bars = [];
       for (let x = 0; x < width; x += 3) {
         let count = 0;
@@ -241,8 +243,7 @@ export class View {
   describe(id) {
     const { store, state } = this;
     const took = duration(store.end(id, state.now()) - store.begin(id));
-    const lane = laneTitle(store.laneOf[id]?.name ?? "waiting");
-    return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store.status.data[id])} · ${lane} · ${took}`;
+    return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store, id)} · ${laneWords(store, id)} · ${took}`;
   }
 
   showPath() {
@@ -260,6 +261,7 @@ export class View {
   select(id, reveal = false) {
     const { store, painter, state, window } = this;
     painter.selected = id;
+    this.status = store.status.data[id];
     this.showPath();
     this.details(id, null);
     this.ask();
@@ -272,7 +274,7 @@ export class View {
     if (reveal && (begin < window.from || begin > window.to)) {
       this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
     }
-    void state.ask({ op: "details", run, process: store.name(id) }, 5000).then((answer) => {
+    void state.ask({ op: "details", run, process: store.name(id) }, 30_000).then((answer) => {
       if (answer && painter.selected === id) this.details(id, answer.details);
     });
   }
@@ -293,13 +295,13 @@ export class View {
   async cancel(run) {
     this.note("Asking for the end…");
     const answer = await this.state.ask({ op: "cancel", run }, 700);
-    this.note(answer ? "" : "Not delivered yet: a cell holds up the kernel, which hears of this when the cell ends.");
+    this.note(answer ? "" : `Not delivered yet${BUSY}`);
   }
 
   /** @param {number} id */
   async again(id) {
     const answer = await this.state.ask({ op: "again", process: this.store.name(id) }, 3000);
-    this.note(answer?.text ?? "Not started yet: the kernel is busy, and hears of this when the cell ends.");
+    this.note(answer?.text ?? `Not started yet${BUSY}`);
     return "";
   }
 
