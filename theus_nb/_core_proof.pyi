@@ -18,7 +18,7 @@ def verify_logs(path: str, *, key: bytes | None, checkpoints: str | None) -> lis
 
     Raises:
         UnreadableLogError: Nothing can be said: unreadable, foreign, another format version, keyed
-            and no key given, or an unusable checkpoint.
+            and no key given, or an unusable checkpoint. In a directory, only if that is so of all.
 
-    Cancellation: none; an interrupt is seen when the call returns (about 2 s per gigabyte).
+    Cancellation: in the main thread an interrupt is seen every few megabytes, and raised.
     """

@@ -1,6 +1,7 @@
 """The command ``theus-nb``: audit logs outside of the notebook.
 
-Exits with 0 when all is well, 1 when a log is not, 2 when the command or the log cannot be read.
+Exits with 0 when all is well, 1 when a log is not, 2 when the command or a log cannot be read, 130
+when it was interrupted.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 GOOD: Final = 0
 BAD: Final = 1
 UNREADABLE: Final = 2
+INTERRUPTED: Final = 130
 
 _PAUSE: Final = 0.2
 """Seconds between two looks at a log that is followed."""
@@ -38,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What stands behind ``theus-nb``; that of the process if not given.
 
     Returns:
-        The exit code: 0 good, 1 a log is not consistent or not complete, 2 not readable.
+        The exit code: 0 good, 1 a log is not consistent or not complete, 2 not readable, 130
+        interrupted.
 
     Raises:
         SystemExit: With 2 for a wrong command line, with 0 after ``--help``.
@@ -58,14 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(terminal_safe(f"theus-nb: {error}"), file=sys.stderr)
         return UNREADABLE
     except KeyboardInterrupt:
-        return GOOD
+        # That is how one stops following a log; a proof that was broken off has proven nothing.
+        return GOOD if options.command is _show else INTERRUPTED
     return code
 
 
 def _verify(options: argparse.Namespace) -> int:
     verdict = verify(options.path, options.checkpoint, _key(options))
     print(terminal_safe(verdict.text))
-    return GOOD if verdict.ok else BAD
+    if verdict.bad:
+        return BAD
+    return GOOD if verdict.ok else UNREADABLE
 
 
 def _checkpoint(options: argparse.Namespace) -> int:
@@ -156,7 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="theus-nb",
         description="Audit logs outside of the notebook.",
-        epilog="Exit code: 0 all is well, 1 a log is not consistent or complete, 2 not readable.",
+        epilog="Exit code: 0 all is well, 1 a log is not consistent or complete, 2 not readable, "
+        "130 interrupted.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     where = argparse.ArgumentParser(add_help=False)

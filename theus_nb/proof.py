@@ -38,10 +38,11 @@ def verify(
 
     Raises:
         UnreadableLogError: Nothing can be said: unreadable, foreign, another format version, keyed
-            and no key given, or an unusable checkpoint.
+            and no key given, or an unusable checkpoint. In a directory of logs one like that does
+            not keep the others from being verified; its report says why.
 
-    *Cancellation:* none; it blocks for about a second per million entries, without holding the
-    interpreter.
+    *Cancellation:* an interrupt ends it at once in the main thread. It blocks for about a second
+    per million entries, without holding the interpreter.
 
     Example::
 

@@ -71,7 +71,7 @@ def prune(
         What is gone, and what is old and stays.
 
     Raises:
-        UnreadableLogError: There are no logs, or it is a single one, or one cannot be judged.
+        UnreadableLogError: There are no logs, or it is a single one, or none can be judged.
 
     *Cancellation:* between two logs; one that was begun is hidden and removed by the next pruning.
     """
@@ -88,7 +88,9 @@ def prune(
     for report in verify(directory, key=key).logs:
         if report.log not in logs:
             continue
-        if report.head is None or not report.ended:
+        if report.unreadable is not None:
+            kept[report.log] = report.unreadable
+        elif report.head is None or not report.ended:
             if _changed(logs[report.log]) < now - keep:
                 kept[report.log] = "no session end: it may still be written"
         elif _ended(logs[report.log]) >= now - keep:

@@ -79,6 +79,8 @@ class LogReport:
         unfinished: Runs that announced writing files, and of which nothing more is said.
         confirmed: The highest sequence number that a checkpoint or a later log confirms.
         pruned: Removed on purpose, with a record of it; nothing could be checked.
+        unreadable: Why nothing can be said about it, while something can about other logs beside
+            it; None if it was read.
     """
 
     log: str
@@ -93,6 +95,7 @@ class LogReport:
     unfinished: tuple[Unfinished, ...]
     confirmed: int | None
     pruned: bool
+    unreadable: str | None
 
     @classmethod
     def from_core(cls, fields: dict[str, Any]) -> LogReport:
@@ -117,7 +120,7 @@ class LogReport:
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong. A torn end is not wrong: nobody was told it was durable."""
-        return self.problem is None
+        return self.problem is None and self.unreadable is None
 
     @property
     def complete_to(self) -> str:
@@ -133,6 +136,8 @@ class LogReport:
         """The verdict in words, with what to know about the log; several lines."""
         if self.problem is not None:
             first, *rest = self._problem_lines(self.problem)
+        elif self.unreadable is not None:
+            first, rest = f"NOT READABLE: {self.unreadable}", []
         elif self.pruned:
             first, rest = "pruned: removed on purpose, nothing to check", []
         elif self.head is None:
@@ -195,13 +200,21 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong with any log. Without a checkpoint a cut tail stays unseen."""
+        """Whether all logs were read, and nothing is wrong with any.
+
+        Without a checkpoint a cut tail stays unseen.
+        """
         return all(log.ok for log in self.logs)
 
     @property
     def bad(self) -> Sequence[LogReport]:
         """The logs with which something is wrong."""
-        return [log for log in self.logs if not log.ok]
+        return [log for log in self.logs if log.problem is not None]
+
+    @property
+    def unreadable(self) -> Sequence[LogReport]:
+        """The logs about which nothing can be said."""
+        return [log for log in self.logs if log.unreadable is not None]
 
     @property
     def first_bad(self) -> LogReport | None:
@@ -235,8 +248,9 @@ class Verdict:
             return "no logs"
         parts = [log.text for log in self.logs]
         if len(self.logs) > 1:
-            bad = len(self.bad)
-            state = f"{bad} of them NOT CONSISTENT" if bad else "all consistent"
+            counts = {"NOT CONSISTENT": len(self.bad), "NOT READABLE": len(self.unreadable)}
+            found = [f"{count} of them {what}" for what, count in counts.items() if count]
+            state = ", ".join(found) or "all consistent"
             parts.append(f"{len(self.logs)} logs, {self.entries} entries: {state}")
         return "\n".join(parts)
 

@@ -206,3 +206,31 @@ def test_otherwise_what_is_lost_is_counted(script: Callable[[str], None]) -> Non
             assert await theus.run(on_loop, "c") == "c"
             assert told(theus, "run_finished") == 1
     """)
+
+
+def test_what_a_run_was_admitted_with_room_for_is_kept(script: Callable[[str], None]) -> None:
+    script("""
+        begin = asyncio.Event()
+
+        @process(retries=2, retry_on=[OSError], backoff=0.001)
+        async def flaky(ctx):
+            await begin.wait()
+            began.append(len(began))
+            if len(began) < 3:
+                raise OSError
+
+        async with Session(audit_dir="logs") as theus:
+            run = theus.start(flaky)
+            await theus.audit.sync()
+            gate.touch()
+            await fill(theus)
+            lost = theus.audit.position[2]
+            begin.set()
+            await run
+            assert theus.audit.position[2] == lost
+            gate.unlink()
+            await theus.audit.sync()
+            attempts = [e["detail"]["attempt"] for e in theus.audit.query(kind="run_retried")]
+            assert attempts == [1, 2]
+            assert told(theus, "run_finished") == 1
+    """)

@@ -18,6 +18,20 @@ pub fn verify_logs(
     key: Option<Vec<u8>>,
     checkpoints: Option<String>,
 ) -> PyResult<Vec<Bound<'_, PyDict>>> {
+    // Signals are the main thread's.
+    let main = py.import("threading")?.call_method0("main_thread")?;
+    let ident: u64 = main.getattr("ident")?.extract()?;
+    let here: u64 = py
+        .import("threading")?
+        .call_method0("get_ident")?
+        .extract()?;
+    let mut interrupt = None;
+    let mut go_on = || {
+        if ident == here {
+            interrupt = Python::attach(|py| py.check_signals().err());
+        }
+        interrupt.is_none()
+    };
     let work = || -> Result<Vec<Report>, Unreadable> {
         let checkpoints = match checkpoints {
             Some(text) => Checkpoint::read_all(&text)?,
@@ -30,11 +44,14 @@ pub fn verify_logs(
                 checkpoints,
                 threads: 0,
             },
+            &mut go_on,
         )
     };
-    let reports = py
-        .detach(work)
-        .map_err(|e| theus_error(py, "UnreadableLogError", &e.to_string()))?;
+    let judged = py.detach(work);
+    if let Some(interrupt) = interrupt {
+        return Err(interrupt);
+    }
+    let reports = judged.map_err(|e| theus_error(py, "UnreadableLogError", &e.to_string()))?;
     reports
         .into_iter()
         .map(|report| to_dict(py, report))
@@ -75,5 +92,6 @@ fn to_dict(py: Python<'_>, report: Report) -> PyResult<Bound<'_, PyDict>> {
     fields.set_item("unfinished", unfinished)?;
     fields.set_item("confirmed", report.confirmed)?;
     fields.set_item("pruned", report.pruned)?;
+    fields.set_item("unreadable", report.unreadable)?;
     Ok(fields)
 }

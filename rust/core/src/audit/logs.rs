@@ -46,7 +46,9 @@ pub(crate) fn find(path: &Path) -> Result<Found, Unreadable> {
     for inner in entries(path)? {
         // What pruning is about to remove has a name with a dot.
         let hidden = name(&inner).starts_with('.');
-        if !hidden && inner.is_dir() && !self::segments(&inner)?.is_empty() {
+        // One that cannot be looked into may be a log: whoever verifies it will say so.
+        let may_be_log = || !self::segments(&inner).is_ok_and(|segments| segments.is_empty());
+        if !hidden && inner.is_dir() && may_be_log() {
             logs.push(inner);
         }
     }

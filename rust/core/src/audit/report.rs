@@ -138,13 +138,15 @@ pub struct Report {
     pub confirmed: Option<u64>,
     /// Removed on purpose, with a record of it in `pruned.jsonl`; nothing could be checked.
     pub pruned: bool,
+    /// Why nothing could be said about it; only among other logs, alone this is an error.
+    pub unreadable: Option<String>,
 }
 
 impl Report {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn ok(&self) -> bool {
-        self.problem.is_none()
+        self.problem.is_none() && self.unreadable.is_none()
     }
 }
 
@@ -163,6 +165,13 @@ pub enum Unreadable {
     KeyNeeded(PathBuf),
     /// A checkpoint that is none.
     Checkpoint(String),
+}
+
+impl Unreadable {
+    /// Whether somebody asked for the end.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Io(_, error) if error.kind() == std::io::ErrorKind::Interrupted)
+    }
 }
 
 impl fmt::Display for Unreadable {

@@ -23,15 +23,19 @@ const PART: usize = 128 << 10;
 pub(crate) const MAX_LINE: usize = 16 << 20;
 
 /// Reads a segment as long as it is now; whoever appends meanwhile is not waited for.
+///
+/// `go_on` is asked before each round, every few megabytes per thread. Where it says no, the error is
+/// [`io::ErrorKind::Interrupted`].
 pub(crate) fn scan(
     path: &Path,
     hasher: &Hasher,
     threads: usize,
+    go_on: &mut dyn FnMut() -> bool,
     take: &mut dyn FnMut(Line),
 ) -> io::Result<()> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    scan_from(file.take(length), hasher, threads, take)
+    scan_from(file.take(length), hasher, threads, go_on, take)
 }
 
 /// [`scan`] of anything that can be read.
@@ -39,12 +43,16 @@ pub(crate) fn scan_from(
     mut source: impl Read,
     hasher: &Hasher,
     threads: usize,
+    go_on: &mut dyn FnMut() -> bool,
     take: &mut dyn FnMut(Line),
 ) -> io::Result<()> {
     let mut buffer = Vec::new();
     let mut offset = 0;
     let mut skipping = false;
     loop {
+        if !go_on() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let wanted = threads * BLOCK;
         let found = source
             .by_ref()

@@ -181,7 +181,8 @@ pub fn head(directory: &Path) -> Option<Head> {
     let mut segments: Vec<String> = fs::read_dir(directory)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| is_segment(name))
+        // Opening a pipe would wait for whoever writes to it.
+        .filter(|name| is_segment(name) && directory.join(name).is_file())
         .collect();
     segments.sort();
     let log = directory.file_name()?.to_str()?.to_owned();

@@ -38,20 +38,29 @@ impl Options {
 ///
 /// A directory's reports are in the order of the logs' names; logs that are missing stand among them.
 ///
+/// `go_on` is asked now and then; where it says no, that is the end: an error of the kind
+/// [`std::io::ErrorKind::Interrupted`].
+///
 /// # Errors
-/// Nothing can be said: see [`Unreadable`]. What is wrong with a log is no error but in its [`Report`].
-pub fn verify(path: &Path, options: &Options) -> Result<Vec<Report>, Unreadable> {
+/// Nothing can be said: see [`Unreadable`]. What is wrong with a log is no error but in its [`Report`]; so is, in a
+/// directory of logs, that one of them cannot be read, unless none can.
+pub fn verify(
+    path: &Path,
+    options: &Options,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Vec<Report>, Unreadable> {
+    let mut one = |log: &Path, segments: &[PathBuf], whole| {
+        let anchors = anchors_of_one(&name(log), &options.checkpoints)?;
+        let report = verify_log(name(log), segments, whole, anchors, options, go_on)?;
+        Ok(vec![report])
+    };
     match find(path)? {
         Found::Segment(segment) => {
-            let anchors = anchors_of_one(&name(path), &options.checkpoints)?;
             let whole = name(&segment) == "000001.jsonl";
-            verify_log(name(path), &[segment], whole, anchors, options).map(|report| vec![report])
+            one(path, &[segment], whole)
         }
-        Found::Log(path, segments) => {
-            let anchors = anchors_of_one(&name(&path), &options.checkpoints)?;
-            verify_log(name(&path), &segments, true, anchors, options).map(|report| vec![report])
-        }
-        Found::Logs(path, logs) => verify_logs(&path, &logs, options),
+        Found::Log(path, segments) => one(&path, &segments, true),
+        Found::Logs(path, logs) => verify_logs(&path, &logs, options, go_on),
     }
 }
 
@@ -92,9 +101,15 @@ pub fn verify_bytes(bytes: &[u8], options: &Options) -> Result<Report, Unreadabl
     let anchors = options.checkpoints.iter().map(anchor).collect();
     let mut judge = Judge::new(Report::default(), true, anchors);
     judge.begin_segment("000001.jsonl");
-    scan_from(bytes, &hasher, options.threads(), &mut |line| {
-        judge.take(line);
-    })
+    scan_from(
+        bytes,
+        &hasher,
+        options.threads(),
+        &mut || true,
+        &mut |line| {
+            judge.take(line);
+        },
+    )
     .map_err(|error| Unreadable::Io(PathBuf::new(), error))?;
     if judge.is_foreign() {
         return Err(Unreadable::Foreign(PathBuf::new()));
@@ -108,6 +123,7 @@ fn verify_log(
     whole: bool,
     anchors: Vec<Anchor>,
     options: &Options,
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Report, Unreadable> {
     let Some(first) = segments.first() else {
         // Removed since the directory was read.
@@ -128,7 +144,7 @@ fn verify_log(
     let mut judge = Judge::new(report, whole, anchors);
     for segment in segments {
         judge.begin_segment(&name(segment));
-        scan(segment, &hasher, options.threads(), &mut |line| {
+        scan(segment, &hasher, options.threads(), go_on, &mut |line| {
             judge.take(line);
         })
         .map_err(|error| Unreadable::Io(segment.clone(), error))?;
@@ -184,10 +200,12 @@ fn verify_logs(
     path: &Path,
     logs: &[PathBuf],
     options: &Options,
+    go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<Report>, Unreadable> {
-    let seen = witnesses(logs, options)?;
+    let seen = witnesses(logs, options);
     let removed = pruned(path)?;
     let mut reports = Vec::new();
+    let mut unreadable = Vec::new();
     for log in logs {
         let named = name(log);
         let anchors = seen
@@ -195,9 +213,24 @@ fn verify_logs(
             .filter(|(log, _)| *log == named)
             .map(|(_, a)| a.clone())
             .collect();
-        let segments = super::logs::segments(log)?;
-        reports.push(verify_log(named, &segments, true, anchors, options)?);
+        let judged = super::logs::segments(log).and_then(|segments| {
+            verify_log(named.clone(), &segments, true, anchors, options, go_on)
+        });
+        match judged {
+            Ok(report) => reports.push(report),
+            Err(error) if error.is_interrupted() => return Err(error),
+            Err(error) => unreadable.push((named, error)),
+        }
     }
+    if reports.is_empty() && !unreadable.is_empty() {
+        return Err(unreadable.swap_remove(0).1);
+    }
+    // What lies there and is none of ours must not keep the others from being verified.
+    reports.extend(unreadable.into_iter().map(|(log, error)| Report {
+        log,
+        unreadable: Some(error.to_string()),
+        ..Report::default()
+    }));
     let mut absent: Vec<&str> = seen.iter().map(|(log, _)| log.as_str()).collect();
     absent.extend(removed.iter().map(|checkpoint| checkpoint.log.as_str()));
     absent.sort_unstable();
@@ -216,18 +249,19 @@ fn verify_logs(
 }
 
 /// What checkpoints and later logs have seen of each log.
-fn witnesses(logs: &[PathBuf], options: &Options) -> Result<Vec<(String, Anchor)>, Unreadable> {
+fn witnesses(logs: &[PathBuf], options: &Options) -> Vec<(String, Anchor)> {
     let mut seen: Vec<_> = options
         .checkpoints
         .iter()
         .map(|given| (given.log.clone(), anchor(given)))
         .collect();
     for log in logs {
-        let segments = super::logs::segments(log)?;
-        let Some(first) = segments.first() else {
+        // A log that cannot be read bears no witness; that it cannot is said elsewhere.
+        let segments = super::logs::segments(log).unwrap_or_default();
+        let Some(Ok(start)) = segments.first().map(|first| Start::read(first)) else {
             continue;
         };
-        for head in Start::read(first)?.heads {
+        for head in start.heads {
             let witness = format!("log {}", name(log));
             seen.push((
                 head.log,
@@ -239,7 +273,7 @@ fn witnesses(logs: &[PathBuf], options: &Options) -> Result<Vec<(String, Anchor)
             ));
         }
     }
-    Ok(seen)
+    seen
 }
 
 /// A log that is not there: removed on purpose, or missing.

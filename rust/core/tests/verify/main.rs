@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use theus_core::audit::report::{Fault, Report, Unreadable};
-use theus_core::audit::verify::{Options, to_hex, verify_bytes};
+use theus_core::audit::verify::{Options, to_hex, verify, verify_bytes};
 
 /// A log of `count` entries; every one names the one before as durable, the last one ends the session.
 fn lines(count: usize) -> Vec<String> {
@@ -169,4 +169,49 @@ fn another_first_entry_is_a_rebuilt_log_only_to_a_witness() {
     .unwrap();
     assert!(report.ok());
     assert_eq!(judged.problem.unwrap().fault, Fault::Rebuilt);
+}
+
+/// What fuzzing starts from, and what it once found: as the target in `rust/fuzz` judges it.
+#[test]
+fn the_corpus_of_the_fuzzer_is_judged() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/verify");
+    let mut count = 0;
+    for file in std::fs::read_dir(corpus).unwrap() {
+        let data = std::fs::read(file.unwrap().path()).unwrap();
+        let (choice, log) = data.split_first().unwrap();
+        let key = (choice & 1 == 1).then(|| b"a key for tests, known to everybody".to_vec());
+        let [one, three] = [1, 3].map(|threads| {
+            let options = Options {
+                key: key.clone(),
+                threads,
+                ..Options::default()
+            };
+            verify_bytes(log, &options).unwrap()
+        });
+        assert_eq!(one, three);
+        count += 1;
+    }
+    assert!(count >= 4, "{corpus} has {count} files");
+}
+
+#[test]
+fn a_verification_ends_when_it_is_told_to() {
+    let base = std::env::temp_dir().join(format!("theus-verify-{}", std::process::id()));
+    for log in ["one", "two"] {
+        std::fs::create_dir_all(base.join(log)).unwrap();
+        std::fs::write(base.join(log).join("000001.jsonl"), joined(&lines(10))).unwrap();
+    }
+    let mut left = 2; // one round for each of these logs
+    let mut go_on = || {
+        left -= 1;
+        left > 0
+    };
+    let options = Options::default();
+    let told = verify(&base, &options, &mut go_on);
+    let whole = verify(&base, &options, &mut || true);
+    std::fs::remove_dir_all(&base).unwrap();
+    assert!(
+        matches!(told, Err(Unreadable::Io(_, error)) if error.kind() == std::io::ErrorKind::Interrupted)
+    );
+    assert_eq!(whole.unwrap().len(), 2);
 }
