@@ -46,7 +46,7 @@ def test_the_quickstart_makes_the_pictures(
         "() => Number(document.querySelector('.tn-canvas')?.dataset.spans) >= 12"
     )
     notebook.page.wait_for_function(
-        "() => /^\\d+ finished$/.test(document.querySelector('[data-part=counts]')?.innerText)"
+        "() => /^\\d+ finished$/.test(document.querySelector('[data-part=counts]')?.textContent)"
     )
     select(notebook, "by_month")
     notebook.timeline.get_by_role("button", name="Critical path").click()

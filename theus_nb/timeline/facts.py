@@ -126,10 +126,10 @@ def cells_of(
     for entry in entries:
         number = entry.get("cell")
         if entry["kind"] == "run_started" and isinstance(number, int):
-            cells.setdefault(number, "ran in")
+            cells.setdefault(number, "it ran in")
     code = getattr(process.fn, "__code__", None) if process is not None else None
     if code is not None and (defined := cell_of(code.co_filename)):
-        cells.setdefault(defined, "defined in")
+        cells.setdefault(defined, "that defines it")
     return cells
 
 

@@ -87,7 +87,7 @@ export function showDetails(pane, store, id, now, more, again) {
   const acts = element("div", "", "tn-acts");
   acts.append(button("Run again", again));
   pane.append(element("h3", `${clip(store.name(id), 80)} · r${store.run.data[id]}`), acts, list);
-  for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] it ${why}`, () => goToCell(pane, cell)));
+  for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] ${why}`, () => goToCell(pane, cell)));
   for (const [title, text] of more?.texts ?? []) {
     const block = /** @type {HTMLDetailsElement} */ (element("details"));
     const whole = element("pre", text);
