@@ -34,7 +34,10 @@ test: build ## tests of the Rust core, then of everything else (without the slow
 test-slow: build ## the slow tests only
 	@$(PY) -m pytest -m slow $(ARGS)
 
-test-pythons: build ## unit, kernel and crash tests from the wheel, on every other Python found
+pictures: build ## make the pictures of the README from the quickstart
+	@$(PY) -m pytest tests/browser/test_readme_pictures.py --write-pictures
+
+test-pythons: build ## tests from the wheel: on every other Python found, and with the oldest kernel
 	@tools/test_pythons.sh
 
 lint: build ## ruff, mypy, stubtest, clippy, rustfmt, tsc: all must be silent
@@ -74,7 +77,7 @@ help: ## this list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: demo lab build test test-slow test-pythons lint fmt bench lock clean help
+.PHONY: demo lab build test test-slow pictures test-pythons lint fmt bench lock clean help
 
 # The stamps lie inside .venv: whoever deletes it starts afresh.
 $(VENV)/.python:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the unit, kernel and crash tests on every supported Python other than the one in .venv.
+# Runs the unit, kernel and crash tests on every supported Python other than the one in .venv, and the kernel tests
+# with the oldest kernel that is supported.
 #
 # One abi3 wheel serves them all. It is tested in a copy of the project without the package's source, so that
 # nothing but the wheel can be imported. Ends with a line on what was tested and what was absent.
@@ -40,11 +41,14 @@ install() {
         "$python" -m pip install --quiet "$@"
 }
 
-# Makes .venv-<version> and, inside it, the copy in which the tests run.
+# Makes .venv-<name> with a Python and, inside it, the copy in which the tests run. More arguments are pins that
+# take the place of those in requirements.lock.
 set_up() {
     local venv=.venv-$1 python=$2
-    [ "$(version_of "$venv/bin/python")" = "$1" ] || "$python" -m venv --clear "$venv"
+    shift 2
+    [ "$(version_of "$venv/bin/python")" = "$(version_of "$python")" ] || "$python" -m venv --clear "$venv"
     install "$venv/bin/python" --requirement requirements.lock
+    [ $# = 0 ] || install "$venv/bin/python" "$@"
     # The version stays the same from build to build, hence --force-reinstall.
     install "$venv/bin/python" --no-deps --force-reinstall build/wheels/*.whl
     rm -rf "$venv/project"
@@ -55,8 +59,18 @@ set_up() {
     done
 }
 
+# Runs folders of the tests in the copy inside .venv-<name>.
+run_tests() (
+    cd ".venv-$1/project"
+    shift
+    # IPython takes it for the environment it is in, and warns that it is another one.
+    unset VIRTUAL_ENV
+    ../bin/python -m pytest -m "not slow" "$@"
+)
+
 own=$(version_of .venv/bin/python)
 tested="" absent="" failed=""
+build_wheel
 for version in $SUPPORTED; do
     [ "$version" != "$own" ] || continue
     python=$(find_python "$version")
@@ -64,21 +78,16 @@ for version in $SUPPORTED; do
         absent+=" $version"
         continue
     fi
-    [ -n "$tested" ] || build_wheel
     echo "theus_nb: unit, kernel and crash tests on Python $version"
     set_up "$version" "$python"
     tested+=" $version"
-    (
-        cd ".venv-$version/project"
-        # IPython takes it for the environment it is in, and warns that it is another one.
-        unset VIRTUAL_ENV
-        # A folder that is not there yet is no failure.
-        folders=$(find tests -mindepth 1 -maxdepth 1 -name unit -o -name kernel -o -name crash | sort -r)
-        # shellcheck disable=SC2086 # one argument per folder
-        ../bin/python -m pytest -m "not slow" $folders
-    ) || failed+=" $version"
+    run_tests "$version" tests/unit tests/kernel tests/crash || failed+=" $version"
 done
 
-echo "theus_nb: .venv has Python $own; tested from the wheel beside it:${tested:- none};" \
+echo "theus_nb: kernel tests with the oldest kernel, on Python $own"
+set_up oldest-kernel .venv/bin/python --requirement tests/kernel/oldest.txt
+run_tests oldest-kernel tests/kernel || failed+=" oldest-kernel"
+
+echo "theus_nb: .venv has Python $own; tested from the wheel beside it:${tested:- none}, oldest kernel;" \
     "absent on this machine:${absent:- none}; failed:${failed:- none}"
 [ -z "$failed" ]
