@@ -17,6 +17,7 @@ from theus_nb.attempts import Attempt
 from theus_nb.errors import DeadlockError, SessionError, SyncEntryError
 from theus_nb.lanes import current_lane
 from theus_nb.run import Run
+from theus_nb.waiting import left_with_its_run
 
 if TYPE_CHECKING:
     import types
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _STEP = 0.2
-"""Seconds between looks at interrupts while a thread blocks."""
+"""Seconds between looks at Ctrl-C while the main thread blocks: on Windows a lock keeps it out."""
 
 
 def run_sync(
@@ -130,16 +131,19 @@ def _block(run: Run, lane: Lane | None, done: Callable[[], bool]) -> None:
     if done():
         return
     changed = threading.Event()
-    run.watch(changed.set)
+    waker = changed.set
+    run.watch(waker)
+    step = _STEP if threading.current_thread() is threading.main_thread() else None
     if lane is not None:
         lane.queue.block()
     try:
-        # In steps, so that Ctrl-C reaches a main thread and an exiting interpreter a daemon.
-        while not done():
-            changed.wait(_STEP)
-            changed.clear()
-            # Nobody raises an exception in this thread while it is in our code.
-            _stop_if_cancelled()
+        # Nobody raises an exception in this thread while it is in our code: whoever asks for the
+        # end of the run in whose body we are sets the event, and it looks itself.
+        with left_with_its_run(current.get(), waker):
+            while not done():
+                changed.wait(step)
+                changed.clear()
+                _stop_if_cancelled()
     except BaseException:
         run.cancel("the thread that waited for it was interrupted")
         raise

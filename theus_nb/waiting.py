@@ -141,7 +141,7 @@ def _block(
     # whoever asks for the end of its run, or ends it, sets the event, and it looks itself.
     happened = threading.Event()
     waker = happened.set
-    with _left_with_its_run(access, waker):
+    with left_with_its_run(access, waker):
         if register(waker):
             try:
                 if not happened.wait(timeout):
@@ -155,7 +155,7 @@ def _block(
 
 
 @contextlib.contextmanager
-def _left_with_its_run(access: Access | None, waker: Callable[[], object]) -> Iterator[None]:
+def left_with_its_run(access: Access | None, waker: Callable[[], object]) -> Iterator[None]:
     """Have a waker called too when the run of this thread ends meanwhile, or is to stop."""
     if access is None:
         yield

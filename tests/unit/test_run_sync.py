@@ -7,14 +7,17 @@ import subprocess
 import sys
 import textwrap
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.support import PATIENCE, Gate, on_loop
+from tests.unit.support import PATIENCE, SHORT_GRACE, Gate, on_loop
+from theus_nb import sync_entry
 from theus_nb.decorator import process
 from theus_nb.errors import (
     MissingInputError,
+    RunTimeoutError,
     SyncEntryError,
     UndeclaredReadError,
     UpstreamError,
@@ -184,6 +187,36 @@ async def test_from_a_worker_an_input_is_waited_for(theus: Session) -> None:
     await theus.run(outer)
     assert seen == ["result of late data"]
     await producer
+
+
+@on_loop
+async def test_a_body_that_blocks_is_woken_to_be_stopped(theus: Session) -> None:
+    """Its child is nobody's to cancel: only the body's own time is up."""
+    waits = list[float | None]()
+    gate = Gate()
+
+    class Counted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return super().wait(timeout)
+
+    @process
+    async def held(_ctx: Context) -> None:
+        await gate.wait()
+
+    @process(timeout=SHORT_GRACE)
+    def outer(_ctx: Context) -> object:
+        return theus.run_sync(held)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            sync_entry, "threading", SimpleNamespace(**{**vars(threading), "Event": Counted})
+        )
+        with pytest.raises(RunTimeoutError):
+            await theus.run(outer)
+    gate.open()
+    assert waits
+    assert set(waits) == {None}
 
 
 @on_loop
