@@ -6,11 +6,15 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import IPython
 import pytest
 
 if TYPE_CHECKING:
     from tests.kernel.driver import Cell, Kernel
 
+
+TIME_SWALLOWS = IPython.version_info < (9,)
+"""There ``%%time`` shows what its cell raises, and goes on as if nothing had been."""
 
 LIMIT = 3
 """Far above what it takes (below half a second), and far below what is interrupted."""
@@ -61,7 +65,8 @@ def test_interrupt_of_a_process_cell(
         kernel,
         f"{top}%%theus_process stuck -i gate -o n\nprint('ready', flush=True)\n{body}\nn = 1",
     )
-    assert cell.status == "error"
+    if not (top and TIME_SWALLOWS):
+        assert cell.status == "error"
     assert cell.traceback.strip() == said.format("stuck")
     assert seconds < LIMIT
     assert status(kernel) == status_then
