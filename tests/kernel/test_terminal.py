@@ -1,4 +1,7 @@
-"""Terminal IPython, in a pseudo-terminal: no loop between cells, and Ctrl-C is a key."""
+"""Terminal IPython and the console of a kernel, in a pseudo-terminal: Ctrl-C is a key.
+
+In IPython itself there is no loop between cells; in the console there is.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ _COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 class Terminal:
-    """IPython as a person at a terminal sees it.
+    """What a person at a terminal sees.
 
     Args:
         folder: Its working directory, with cells as files.
+        arguments: Of Python; what they start.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, arguments: list[str]) -> None:
         self._folder = folder
-        arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
         env = {"IPYTHONDIR": str(folder), "PATH": "/usr/bin:/bin", "TERM": "dumb", "HOME": "/"}
         self._child: Any = pexpect.spawn(
             sys.executable, arguments, cwd=str(folder), env=env, encoding="utf-8", timeout=TIMEOUT
@@ -65,9 +68,15 @@ class Terminal:
         assert self._child.exitstatus == 0
 
 
-@pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    terminal = Terminal(tmp_path_factory.mktemp("terminal"))
+IPYTHON = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
+CONSOLE = ["-m", "jupyter_console", "--simple-prompt", "--kernel=python3"]
+
+
+@pytest.fixture(scope="module", params=[IPYTHON, CONSOLE], ids=["IPython", "console"])
+def terminal(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path_factory.mktemp("terminal"), request.param)
     yield terminal
     terminal.close()
 
@@ -112,11 +121,24 @@ def test_interrupt_of_a_plain_cell_that_awaits_a_run(terminal: Terminal) -> None
     assert "[]" in terminal.enter("theus.runs.unfinished()")
 
 
+IN_IPYTHON = pytest.mark.parametrize("terminal", [IPYTHON], ids=["IPython"], indirect=True)
+IN_CONSOLE = pytest.mark.parametrize("terminal", [CONSOLE], ids=["console"], indirect=True)
+
+
+@IN_IPYTHON
 def test_background_says_why_not(terminal: Terminal) -> None:
     terminal.cell("%%theus_process later -b\n1")
     said = terminal.wait(r"In \[\d+\]: ")
     assert "--background needs an event loop" in said
     assert "Traceback" not in said
+
+
+@IN_CONSOLE
+def test_background_runs_where_the_kernel_has_a_loop(terminal: Terminal) -> None:
+    terminal.cell("%%theus_process later -o n -b\nn = 6 * 7")
+    terminal.wait(r"In \[\d+\]: ")
+    assert "'later' finished" in terminal.enter("%theus wait later")
+    assert "42" in terminal.enter("n")
 
 
 def test_wait_for_nothing_and_cancel_of_nothing(terminal: Terminal) -> None:
