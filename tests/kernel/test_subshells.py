@@ -44,7 +44,8 @@ def test_subshell_goes_on_while_a_cell_of_the_main_shell_awaits(
     cell = kernel.run("%%theus_process quick -o q\nq = 1\nq", subshell=subshell)
     assert cell.result == "1"
     assert not main.idle
-    kernel.run("loop.call_soon_threadsafe(released.set)", subshell=subshell)
+    # Without a value: the kernel's display hook keeps what it is about to send for all shells.
+    kernel.run("handle = loop.call_soon_threadsafe(released.set)", subshell=subshell)
     assert kernel.wait(main).result == "True"
 
 
