@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -38,6 +39,16 @@ def source_of(theus: Session) -> Source:
 def told(source: Source, number: int, name: str) -> dict[str, str]:
     details = source.details(number, name)
     return dict(details["facts"]) | dict(details["texts"])
+
+
+def test_what_was_just_recorded_is_among_the_newest_entries() -> None:
+    with contextlib.closing(Session()) as theus:
+        source = source_of(theus)
+        for number in range(3_000):  # so that the log's own thread is behind
+            theus.audit.note(str(number))
+        newest = source.newest(5)
+    assert newest is not None
+    assert json.loads(newest[-1])["detail"] == {"text": "2999"}
 
 
 @on_loop

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 REASON: Final = "cancelled in the timeline"
 
+GLANCE: Final = 0.1
+"""Seconds to wait at most until the log's lines have caught up; on a disk that does not stall it
+takes a fraction of a millisecond."""
+
 CHANGES: Final = 1 << 18
 """Changes of runs that are kept, all of which a picture may show."""
 
@@ -43,6 +47,9 @@ class AuditTail(Protocol):
 
     def position(self) -> tuple[int, int, int]:
         """Return the next number, the last one on disk (-1: none), and how many were dropped."""
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until what was recorded is among the lines, at most so many seconds."""
 
 
 class Owner(Protocol):
@@ -113,6 +120,8 @@ class Source:
         """Return the newest entries of the log as lines; None where there is no log."""
         if self.audit is None:
             return None
+        # What a run that has just ended recorded may not be a line yet.
+        self.audit.settle(GLANCE)
         return self.audit.lines(self.audit.position()[0] - count - 1, count)
 
     def blocked(self) -> list[tuple[int, int, str]]:
