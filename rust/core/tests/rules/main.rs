@@ -5,6 +5,7 @@
 mod bench;
 mod children;
 mod failure;
+mod limits;
 mod order;
 mod replacement;
 mod shape;
