@@ -6,6 +6,7 @@ mod bench;
 mod children;
 mod failure;
 mod limits;
+mod limits_property;
 mod order;
 mod replacement;
 mod shape;
