@@ -22,6 +22,7 @@ from theus_nb._core_lanes import Lane, WorkQueue
 from theus_nb._core_loops import Bridge, Waiter
 from theus_nb._core_proof import verify_logs
 from theus_nb._looking import Looking as _Looking
+from theus_nb._waits import Waits as _Waits
 
 __all__ = [
     "Access",
@@ -212,7 +213,7 @@ class Definition:
     """What a process is to one engine. Made by `Engine.define`."""
 
 @final
-class Engine(_Looking):
+class Engine(_Looking, _Waits):
     """One session: the scheduler, the versioned values, the unfinished runs and the records.
 
     Args:
@@ -344,19 +345,6 @@ class Engine(_Looking):
         """
     def ancestors(self, run: Run) -> list[int]:
         """Numbers of the unfinished runs in whose bodies it was started, the nearest first."""
-    def hold(self, run: Run, holder: int) -> list[int] | None:
-        """Note that a run whose inputs are there waits for its turn, until another one has ended.
-
-        Args:
-            run: The run that waits.
-            holder: Number of the run that has the turn.
-
-        Returns:
-            The runs that would wait for each other for ever, from this one on; None if there is
-            no such circle. Nothing is noted if there is one, or if either run has ended.
-        """
-    def unhold(self, run: Run, holder: int) -> None:
-        """Take back one `hold`; nothing happens if there is none."""
     def cancelled(self, run: Run) -> bool:
         """End a run whose body was stopped by a cancellation. False if it had ended."""
     def withdraw(self, run: Run, error: BaseException) -> bool:

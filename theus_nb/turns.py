@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import collections
+import itertools
 import operator
 import threading
 import time
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = operator.attrgetter("number")
 
+_limits: Final = itertools.count(1)
+
 
 class Turns:
     """The runs of one process that want to start, in the order of their submission.
@@ -32,8 +35,9 @@ class Turns:
     A run whose process is executing further out (it called itself) passes: it would wait for its
     own caller. The rate is exact: in no window of its length do more runs start than it says.
 
-    Where one run executes at a time, the engine is told that each waits for the one ahead of it:
-    a circle that closes through such a wait is then noticed like any other.
+    The engine is told who waits for whom: where one run executes at a time each for the one ahead
+    of it, else for any of those that execute. A circle that closes through such a wait is then
+    noticed like any other. Waiting for the rate is no such wait: time passes.
 
     Args:
         engine: Tells the ancestors of a run, and whether waits close a circle.
@@ -55,6 +59,10 @@ class Turns:
         # The run ahead of a waiting one, as the engine knows it, by number.
         self._ahead: dict[int, int] = {}
         self._inside: set[int] = set()
+        # Names the limit in the engine; whom that knows to have all places, and to wait for one.
+        self._limit: Final = next(_limits)
+        self._taken: list[int] = []
+        self._queued: set[int] = set()
         self._starts: collections.deque[float] = collections.deque()
         self._alarm: Alarm | None = None
 
@@ -116,6 +124,9 @@ class Turns:
         ahead = self._ahead.pop(run.number, None)
         if ahead is not None:
             self._engine.unhold(run, ahead)
+        if run.number in self._queued:
+            self._queued.discard(run.number)
+            self._engine.limit_pass(run)
         return run
 
     def _link(self, changed: int) -> list[tuple[Run, list[int]]]:
@@ -127,7 +138,24 @@ class Turns:
             place = bisect.bisect_left(self._waiting, changed, key=_NUMBER)
             nearby = [self._waiting[i] for i in {0, place, place + 1} if i < len(self._waiting)]
             circles = [(run, self._link_one(run)) for run in nearby]
+            circles += self._wait_for_places(nearby)
         return [(run, circle) for run, circle in circles if circle is not None]
+
+    def _wait_for_places(self, nearby: list[Run]) -> list[tuple[Run, list[int] | None]]:
+        """Tell the engine who waits for one of several places; return the circles it finds."""
+        limit = self._policy.limit if self._policy is not None else None
+        full = limit is not None and limit > 1 and len(self._inside) >= limit
+        before, self._taken = self._taken, sorted(self._inside) if full and self._waiting else []
+        if self._taken != before:
+            self._engine.limit_taken(self._limit, self._taken)
+        if not self._taken:
+            return []
+        # Always the first too: if one has left and no place is free, only runs that wait for it
+        # may be left.
+        asked = {run.number: run for run in (self._waiting[0], *nearby)} if before else {}
+        runs = list(asked.values()) or self._waiting
+        self._queued.update(run.number for run in runs)
+        return [(run, self._engine.limit_wait(run, self._limit)) for run in runs]
 
     def _link_one(self, run: Run) -> list[int] | None:
         place = bisect.bisect_left(self._waiting, run.number, key=_NUMBER)
@@ -145,11 +173,12 @@ class Turns:
         return circle
 
     def _refusal(self, run: Run, circle: list[int]) -> DeadlockError:
+        limit = self._policy.limit if self._policy is not None else None
+        runs = f"one run of {run.name!r} executes" if limit == 1 else f"{limit} runs execute"
         msg = (
             f"run {run.id} of {run.name!r} would never get its turn: "
-            f"{name_circle(self._engine, circle)}; with limit=1 only one run of {run.name!r} "
-            "executes at a time. Do not await in it what waits for a later run of it, or raise "
-            "the limit"
+            f"{name_circle(self._engine, circle)}; with limit={limit} only {runs} at a time. "
+            "Do not await in it what waits for a later run of it, or raise the limit"
         )
         return DeadlockError(msg, process=run.name, run_id=run.id)
 

@@ -192,6 +192,69 @@ async def test_a_run_that_would_wait_for_ever_for_its_turn_fails(theus: Session)
 
 
 @patient
+async def test_all_places_taken_by_runs_that_wait_for_a_later_one(theus: Session) -> None:
+    """One holder that can end is a way out; the one that closes the circle is refused."""
+
+    async def later(_ctx: Context) -> str:
+        return "later"
+
+    async def holds(_ctx: Context, gate: Gate, waiting: list[Run]) -> str:
+        await gate.wait()
+        try:
+            return str(await waiting[0])
+        except DeadlockError as error:
+            return str(error)
+
+    for limit in (2, 3):
+        holder = process(name="several", limit=limit)(holds)
+        gates, waiting = [Gate() for _ in range(limit)], list[Run]()
+        holders = [theus.start(holder, gate, waiting) for gate in gates]
+        waiting.append(theus.start(process(name="several", limit=limit)(later)))
+        for gate in gates:
+            await gate.reached()
+        for gate in gates[:-1]:
+            gate.open()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert waiting[0].status == "waiting"
+        gates[-1].open()
+        said = await holders[-1]
+        assert "would wait" in said or "waits for" in said
+        assert f"{waiting[0].id} 'several'" in said
+        assert [await run for run in (*holders[:-1], *waiting)] == ["later"] * limit
+
+
+@patient
+async def test_a_run_that_no_place_will_ever_be_free_for_fails(theus: Session) -> None:
+    waiting = list[Run]()
+    gate = Gate()
+
+    async def holds(_ctx: Context) -> str:
+        with pytest.raises(UpstreamError):
+            await waiting[0]
+        return "went on"
+
+    @process(name="several", inputs=["domain.raw"], outputs=["domain.result"], limit=2)
+    async def later(_ctx: Context) -> str:
+        return "result"
+
+    @process(outputs=["domain.raw"])
+    async def fetch(_ctx: Context) -> int:
+        await gate.wait()
+        return 1
+
+    theus.start(fetch)
+    holders = [theus.start(process(name="several", limit=2)(holds)) for _ in range(2)]
+    second = theus.start(later)
+    waiting.append(theus.start(reads_result))
+    await asyncio.sleep(0)
+    gate.open()
+    assert [await run for run in holders] == ["went on"] * 2
+    with pytest.raises(DeadlockError, match=r"(?s)'several' would never get its turn.*limit=2"):
+        await second
+
+
+@patient
 async def test_turns_given_up_are_no_waits(theus: Session) -> None:
     """Whoever left the line, or was let in, is not waited for by those behind."""
     theus.state["domain.raw"] = 1
@@ -215,6 +278,25 @@ async def test_turns_given_up_are_no_waits(theus: Session) -> None:
     await first
     assert await asking == "result"
     assert theus._dispatcher.attempts._turns["one"]._ahead == {}
+
+
+@patient
+async def test_places_taken_and_left_are_no_waits(theus: Session) -> None:
+    """Whoever got its place waits for nobody, also when all places are taken again."""
+
+    @process(name="several", limit=2)
+    async def link(_ctx: Context, number: int) -> int:
+        return number if number == 0 else await runs[number - 1]
+
+    @process
+    async def bystander(_ctx: Context) -> list[object]:
+        return list(await asyncio.gather(*runs))
+
+    runs = list[Run]()
+    runs += (theus.start(link, number) for number in range(50))
+    assert await theus.run(bystander) == [0] * 50
+    turns = theus._dispatcher.attempts._turns["several"]
+    assert (turns._queued, turns._taken, turns._waiting) == (set(), [], [])
 
 
 class FakeRun:

@@ -131,6 +131,27 @@ impl Engine {
     fn unhold(&self, run: &Bound<'_, Run>, holder: u64) {
         self.forget_wait(run.get().number(), holder);
     }
+
+    /// Says who has the places of a limit; nobody if one is free.
+    fn limit_taken(&self, limit: u64, holders: Vec<u64>) {
+        let holders = holders.into_iter().map(Ticket).collect();
+        self.core().scheduler.limit_taken(limit, holders);
+    }
+
+    /// Notes that a run whose inputs are there waits until one of those that have the places ends.
+    ///
+    /// Returns the circle, from `run` on, if all of them wait for it; nothing is noted then.
+    fn limit_wait(&self, run: &Bound<'_, Run>, limit: u64) -> Option<Vec<u64>> {
+        let number = Ticket(run.get().number());
+        let circle = self.core().scheduler.limit_wait(number, limit).err()?;
+        Some(circle.iter().map(|ticket| ticket.0).collect())
+    }
+
+    /// The run waits for a place no more.
+    fn limit_pass(&self, run: &Bound<'_, Run>) {
+        let number = Ticket(run.get().number());
+        self.core().scheduler.limit_pass(number);
+    }
 }
 
 #[pymethods]

@@ -13,12 +13,14 @@
 //! | `shape` | a path holds a value or has children, never both |
 //! | `prune` | older versions leave |
 //! | `waits` | waiting runs are looked at again; await edges and circles |
+//! | `limits` | waiting for one of several places, and circles through such waits |
 //! | `replace` | a run takes the place of an earlier one |
 //! | `view` | looking at values |
 //! | `withdraw` | a run leaves without a trace |
 
 mod admit;
 mod commit;
+mod limits;
 mod line;
 mod prune;
 mod replace;
@@ -37,8 +39,11 @@ pub use types::{
     Accepted, Admission, Admitted, Cause, Doom, Effects, End, Entry, Input, Present, Ticket,
 };
 
+use std::collections::HashMap;
+
 use crate::contract::{Access, ContractId, Contracts};
 use crate::path::{Found, NodeId};
+use limits::LimitId;
 use runs::{Runs, Stage};
 use slots::Store;
 
@@ -60,6 +65,9 @@ pub struct Scheduler<V> {
     next_seq: u64,
     /// How many awaits are recorded; circles are looked for only when there are any.
     awaits: usize,
+    /// Who has the places of the limits that are full, and how many runs wait for one.
+    limits: HashMap<LimitId, Vec<Ticket>>,
+    limited: usize,
 }
 
 impl<V: Clone> Default for Scheduler<V> {
@@ -79,6 +87,8 @@ impl<V: Clone> Scheduler<V> {
             next_number: 1,
             next_seq: 1,
             awaits: 0,
+            limits: HashMap::new(),
+            limited: 0,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::limits::LimitId;
 use super::line::Line;
 use super::types::Ticket;
 use crate::contract::Contract;
@@ -62,6 +63,8 @@ pub(crate) struct Run {
     pub(crate) waiters: Vec<Ticket>,
     /// The runs this one awaits, once for each await.
     pub(crate) awaits: Vec<Ticket>,
+    /// The limit at which it waits for a place.
+    pub(crate) limit: Option<LimitId>,
     /// Older versions that are kept because this run stands before the next one.
     pub(crate) pins: BinaryHeap<Pin>,
     /// Runs this one must never wait for, because they wait for the run that it, or what it waits for, replaces.
@@ -81,6 +84,7 @@ impl Run {
             blocked_on: None,
             waiters: Vec::new(),
             awaits: Vec::new(),
+            limit: None,
             pins: BinaryHeap::new(),
             never: None,
         }

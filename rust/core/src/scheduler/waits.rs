@@ -14,7 +14,8 @@ impl<V: Clone> Scheduler<V> {
     /// [`await_end`](Self::await_end). Does nothing if either has ended.
     ///
     /// # Errors
-    /// The circle, `waiter` first, if `target` waits (through inputs or awaits) for `waiter`; nothing is recorded then.
+    /// The circle, `waiter` first, if `target` waits (through inputs, awaits or limits) for `waiter`; nothing is recorded
+    /// then.
     pub fn await_begin(&mut self, waiter: Ticket, target: Ticket) -> Result<(), Vec<Ticket>> {
         if let Some(chain) = self.chain(target, waiter) {
             return Err(std::iter::once(waiter).chain(chain).collect());
@@ -25,7 +26,12 @@ impl<V: Clone> Scheduler<V> {
             run.awaits.push(target);
             self.awaits += 1;
         }
-        Ok(())
+        // Only with the wait recorded: a run that waits for a place can end without it.
+        let Some(chain) = self.stuck(target, waiter) else {
+            return Ok(());
+        };
+        self.await_end(waiter, target);
+        Err(std::iter::once(waiter).chain(chain).collect())
     }
 
     /// Undoes one [`await_begin`](Self::await_begin). Does nothing if there is none to undo.
@@ -68,6 +74,7 @@ impl<V: Clone> Scheduler<V> {
             self.store.remove_reader(input, &run.place);
         }
         self.awaits -= run.awaits.len();
+        self.limited -= usize::from(run.limit.is_some());
         self.prune_pinned(run.pins, &run.place, effects);
         self.release(ticket, run.waiters, queue);
     }
@@ -146,7 +153,10 @@ impl<V: Clone> Scheduler<V> {
             return None;
         }
         let mut blockers = self.judge_all(ticket, run).into_iter();
-        let chain = blockers.find_map(|blocker| self.chain(blocker, ticket))?;
+        let chain = blockers.find_map(|blocker| {
+            let chain = self.chain(blocker, ticket);
+            chain.or_else(|| self.stuck(blocker, ticket))
+        })?;
         let first = chain.first().copied();
         let blocked = |&&input: &&NodeId| matches!(self.judge_input(input, run), Verdict::Wait(other) if Some(other) == first);
         let input = run.contract.inputs.iter().find(blocked).copied();
@@ -161,23 +171,32 @@ impl<V: Clone> Scheduler<V> {
     /// How `from` waits for `goal`: the runs from `from` on, each waiting for the next, the last for `goal`. Empty if they
     /// are the same run.
     fn chain(&self, from: Ticket, goal: Ticket) -> Option<Vec<Ticket>> {
-        let mut reached_from = HashMap::from([(from, None)]);
-        let mut open = vec![from];
-        while let Some(ticket) = open.pop() {
-            if ticket == goal {
-                let step = |at: &Ticket| reached_from.get(at).copied().flatten();
-                let back = std::iter::successors(step(&goal), step);
-                let mut chain: Vec<Ticket> = back.collect();
-                chain.reverse();
-                return Some(chain);
-            }
-            for next in self.blockers(ticket) {
-                reached_from.entry(next).or_insert_with(|| {
-                    open.push(next);
-                    Some(ticket)
-                });
-            }
-        }
-        None
+        chain(from, goal, |ticket| self.blockers(ticket))
     }
+}
+
+/// The way from one run to another, without the last; none if there is no way.
+pub(super) fn chain(
+    from: Ticket,
+    goal: Ticket,
+    next: impl Fn(Ticket) -> Vec<Ticket>,
+) -> Option<Vec<Ticket>> {
+    let mut reached_from = HashMap::from([(from, None)]);
+    let mut open = vec![from];
+    while let Some(ticket) = open.pop() {
+        if ticket == goal {
+            let step = |at: &Ticket| reached_from.get(at).copied().flatten();
+            let back = std::iter::successors(step(&goal), step);
+            let mut chain: Vec<Ticket> = back.collect();
+            chain.reverse();
+            return Some(chain);
+        }
+        for next in next(ticket) {
+            reached_from.entry(next).or_insert_with(|| {
+                open.push(next);
+                Some(ticket)
+            });
+        }
+    }
+    None
 }

@@ -5,6 +5,8 @@
 mod bench;
 mod children;
 mod failure;
+mod limits;
+mod limits_property;
 mod order;
 mod replacement;
 mod shape;
