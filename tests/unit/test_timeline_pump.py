@@ -56,6 +56,9 @@ class FakeTail:
     def position(self) -> tuple[int, int, int]:
         return self.count, self.count - 1, 0
 
+    def settle(self, _timeout: float) -> bool:
+        return True
+
 
 class FakeView:
     """Keeps what it is shown."""
