@@ -124,6 +124,8 @@ class Run:
         """Let a run go on whose inputs are there and whose limits allow it."""
     def request_stop(self) -> None:
         """Have `cancel_requested` say true: its time is up, though nobody cancelled the run."""
+    def told(self) -> None:
+        """Note that the body knows in this thread that it is to stop, and leaves by itself."""
     def alert(self) -> None:
         """Call the watchers: the body is to stop."""
     def begin_commit(self) -> bool:

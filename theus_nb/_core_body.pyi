@@ -87,9 +87,16 @@ class Context:
         """Identifier of this run."""
     @property
     def cancelled(self) -> bool:
-        """Whether somebody asked for the end of this run. Long loops in threads look here."""
+        """Whether somebody asked for the end of this run. Long loops in threads look here.
+
+        A body in a thread that has been told leaves by itself: nothing is raised in it any more.
+        If it has not left after the grace, it is given up.
+        """
     def check_cancelled(self) -> None:
-        """Raise `RunCancelledError` if somebody asked for the end of this run."""
+        """Raise `RunCancelledError` if somebody asked for the end of this run.
+
+        Nothing else is raised in a body that has seen it: it cleans up undisturbed.
+        """
     def commit(self) -> Awaitable[None]:
         """Publish what has been written so far; the run goes on.
 

@@ -263,6 +263,7 @@ def check_cancelled(access: Access) -> None:
     """Raise `RunCancelledError` if somebody asked for the end of this run."""
     run = access.run
     if run.cancel_requested:
+        run.told()
         msg = f"run {run.id} of {run.name!r} was cancelled"
         raise RunCancelledError(msg, process=run.name, run_id=run.id)
 

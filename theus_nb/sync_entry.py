@@ -123,6 +123,7 @@ def _stop_if_cancelled() -> None:
     """Raise ``CancelledError`` if the run in whose body we are is to stop."""
     access = current.get()
     if access is not None and not access.ended and access.run.cancel_requested:
+        access.run.told()
         raise asyncio.CancelledError
 
 

@@ -82,6 +82,7 @@ impl Engine {
             state.status = Status::Waiting;
             state.ready = false;
             state.stopping = false;
+            state.told = 0;
             state.committing = false;
             state.recorded = false;
             state.started = 0;
@@ -164,6 +165,11 @@ impl Run {
     /// Tells the body that it is to stop (its time is up), without asking for the end of the run.
     fn request_stop(&self) {
         self.state().stopping = true;
+    }
+
+    /// Notes that the body has been told in this thread that it is to stop: it leaves by itself.
+    fn told(&self, py: Python<'_>) -> PyResult<()> {
+        self.tell(py)
     }
 
     /// Calls the watchers: the body is to stop, and leaves by itself where it waits in our code.

@@ -59,14 +59,22 @@ impl Context {
     }
 
     /// Whether somebody asked for the end of this run. Long loops in threads look here.
+    ///
+    /// A body in a thread that has been told leaves by itself: nothing is raised in it any more.
+    /// If it has not left after the grace, it is given up.
     #[getter]
-    fn cancelled(&self) -> bool {
-        self.access.get().run().get().must_stop()
+    fn cancelled(&self, py: Python<'_>) -> PyResult<bool> {
+        let run = self.access.get().run().get();
+        let must_stop = run.must_stop();
+        if must_stop {
+            run.tell(py)?;
+        }
+        Ok(must_stop)
     }
 
     /// Raise `RunCancelledError` if somebody asked for the end of this run.
     fn check_cancelled(&self, py: Python<'_>) -> PyResult<()> {
-        if self.cancelled() {
+        if self.cancelled(py)? {
             long_way(py)?.call_method1(intern!(py, "check_cancelled"), (&self.access,))?;
         }
         Ok(())

@@ -97,7 +97,15 @@ impl Lane {
     ) -> PyResult<bool> {
         let thread = self.thread.load(Ordering::Relaxed);
         let inside = self.running().last().is_some_and(|last| last.is(run));
-        if !inside || run.get().state().outcome.is_some() || !in_body(py, thread)? {
+        if !inside || run.get().state().outcome.is_some() {
+            return Ok(false);
+        }
+        // Asked before the frames are looked at: a body that is told in our code cannot have left
+        // it before it is known here.
+        if run.get().state().told == thread {
+            return Ok(true);
+        }
+        if !in_body(py, thread)? {
             return Ok(false);
         }
         self.disturbed.store(true, Ordering::Relaxed);
@@ -144,14 +152,17 @@ impl Lane {
     /// Notes the thread that serves this lane; called there.
     pub fn settle_in(&self, py: Python<'_>) -> PyResult<()> {
         if self.thread.load(Ordering::Relaxed) == 0 {
-            let threading = py.import(intern!(py, "threading"))?;
-            let ident: u64 = threading
-                .call_method0(intern!(py, "get_ident"))?
-                .extract()?;
-            self.thread.store(ident, Ordering::Relaxed);
+            self.thread.store(this_thread(py)?, Ordering::Relaxed);
         }
         Ok(())
     }
+}
+
+/// The interpreter's number for the present thread; never 0.
+pub fn this_thread(py: Python<'_>) -> PyResult<u64> {
+    py.import(intern!(py, "threading"))?
+        .call_method0(intern!(py, "get_ident"))?
+        .extract()
 }
 
 /// Whether a thread is in the body of a run, and in nothing that must be left alone.

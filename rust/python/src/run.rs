@@ -20,6 +20,7 @@ use crate::cpu::CpuStart;
 use crate::definition::Definition;
 use crate::engine::Engine;
 use crate::errors::run_error;
+use crate::interrupt::this_thread;
 use crate::outcome::Outcome;
 use crate::queue::WorkQueue;
 use crate::waiter::Waiter;
@@ -69,6 +70,8 @@ pub struct State {
     pub cancel: Option<CancelledBy>,
     /// The body is to stop, though nobody asked for the end of the run: its time is up.
     pub stopping: bool,
+    /// The thread in which the body has learnt from us that it is to stop; 0 for none.
+    pub told: u64,
     /// The log knows that the body, or this attempt of it, has begun.
     pub recorded: bool,
     /// `(args, kwargs, setup)` for a worker, if there are any; released when the run ends.
@@ -169,6 +172,7 @@ impl Run {
                 watchers: Vec::new(),
                 cancel: None,
                 stopping: false,
+                told: 0,
                 recorded: false,
                 call,
                 task,
@@ -197,6 +201,12 @@ impl Run {
     pub fn must_stop(&self) -> bool {
         let state = self.state();
         state.cancel.is_some() || state.stopping
+    }
+
+    /// Notes that the body has been told in this thread that it is to stop: it leaves by itself.
+    pub fn tell(&self, py: Python<'_>) -> PyResult<()> {
+        self.state().told = this_thread(py)?;
+        Ok(())
     }
 
     pub fn number(&self) -> u64 {

@@ -46,12 +46,22 @@ impl Chain {
     }
 }
 
+/// The two digits of each byte: every entry's hash comes through here, and one look is half of two.
+const PAIRS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
 fn hex(bytes: &[u8]) -> Hex {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = GENESIS;
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
+        pair.copy_from_slice(&PAIRS[usize::from(*byte)]);
     }
     text
 }

@@ -293,18 +293,8 @@ fn signed(out: &mut Vec<u8>, value_: i64) {
     number(out, value_.unsigned_abs());
 }
 
-fn number(out: &mut Vec<u8>, mut value_: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len() - 1;
-    loop {
-        digits[first] += u8::try_from(value_ % 10).unwrap_or(0);
-        value_ /= 10;
-        if value_ == 0 {
-            break;
-        }
-        first -= 1;
-    }
-    out.extend_from_slice(&digits[first..]);
+fn number(out: &mut Vec<u8>, value_: u64) {
+    raw(out, itoa::Buffer::new().format(value_));
 }
 
 /// A string with its quotes. What needs no escape is copied in one piece.

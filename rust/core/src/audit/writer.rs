@@ -1,6 +1,6 @@
 //! The one task that writes a log: queue, batch, one write, sync, acknowledge.
 //!
-//! While the disk is busy with one batch, the next is being encoded. Disk calls are made on tokio's blocking threads:
+//! While the disk is busy with some batches, the next are being encoded. Disk calls are made on tokio's blocking threads:
 //! a disk that stalls holds up nothing but this log.
 
 use std::io;
@@ -23,6 +23,10 @@ use super::storage::{Memory, Place, Storage};
 /// thread a system call; looking costs that thread nothing.
 const LOOKS: u32 = 10;
 
+/// Bytes that may be encoded and wait for the disk. A sync takes as long as encoding several batches: with less ahead
+/// the encoder would stand still meanwhile.
+const AHEAD: usize = 8 << 20;
+
 /// What a disk call brings back. The storage travels with it: there is one call at a time.
 struct Done {
     storage: Box<dyn Storage>,
@@ -40,6 +44,8 @@ pub(super) struct Writer {
     /// Taken from the queue, not encoded yet; the next one is at `at`.
     backlog: Vec<Entry>,
     at: usize,
+    /// Encoded, and not handed to the disk yet.
+    batches: Vec<Batch>,
     /// None while a disk call is under way, and after a failure.
     storage: Option<Box<dyn Storage>>,
     call: Option<JoinHandle<Done>>,
@@ -66,6 +72,7 @@ impl Writer {
             encoder: Encoder::new(chain),
             backlog: Vec::new(),
             at: 0,
+            batches: Vec::new(),
             storage: None,
             call: None,
             written: -1,
@@ -78,14 +85,16 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let mut looks = 0;
         loop {
-            let batch = self.next_batch().await;
-            self.await_call().await;
-            let due = self.sync_is_due(batch.as_ref());
-            if batch.is_some() {
+            let more = self.next_batch().await;
+            if more {
                 looks = 0;
             }
-            if batch.is_some() || due {
-                self.begin_call(batch, due);
+            if !self.await_disk(more).await {
+                continue;
+            }
+            let due = self.sync_is_due();
+            if due || !self.batches.is_empty() {
+                self.begin_call(due);
             } else if self.is_done() {
                 break;
             } else {
@@ -98,13 +107,17 @@ impl Writer {
         self.shared.advance(|progress| progress.ended = true);
     }
 
-    /// Encodes what is there, up to a full batch.
-    async fn next_batch(&mut self) -> Option<Batch> {
+    fn ready_bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.bytes.len()).sum()
+    }
+
+    /// Encodes what is there, up to a full batch; false if nothing is.
+    async fn next_batch(&mut self) -> bool {
         if self.at == self.backlog.len() {
             self.backlog.clear();
             self.at = 0;
             if !self.shared.take(&mut self.backlog) {
-                return None;
+                return false;
             }
         }
         let opening = match self.place.take() {
@@ -138,7 +151,8 @@ impl Writer {
         self.shared.tail().push(first, Arc::clone(&bytes), ends);
         let last = number(self.encoder.next_seq()) - 1;
         self.shared.advance(|progress| progress.encoded = last);
-        Some(Batch { bytes, last })
+        self.batches.push(Batch { bytes, last });
+        true
     }
 
     /// A guess that spares most batches from growing step by step.
@@ -168,11 +182,12 @@ impl Writer {
         }
     }
 
-    /// Hands a batch to the disk, or only asks it to confirm what it has.
-    fn begin_call(&mut self, batch: Option<Batch>, sync: bool) {
-        if let Some(batch) = &batch {
+    /// Hands what is ready to the disk, or only asks it to confirm what it has.
+    fn begin_call(&mut self, sync: bool) {
+        self.unsynced_bytes += self.ready_bytes();
+        let batches = std::mem::take(&mut self.batches);
+        if let Some(batch) = batches.last() {
             self.written = batch.last;
-            self.unsynced_bytes += batch.bytes.len();
             self.unsynced_since.get_or_insert_with(Instant::now);
         }
         let Some(mut storage) = self.storage.take() else {
@@ -185,15 +200,16 @@ impl Writer {
         let written = self.written;
         let shared = Arc::clone(&self.shared);
         self.call = Some(spawn_blocking(move || {
-            let mut result = match &batch {
-                Some(batch) => storage.append(&batch.bytes),
-                None => Ok(()),
-            };
-            if result.is_ok() {
-                shared.advance(|progress| progress.written = written);
-                if sync {
-                    result = storage.sync();
+            let mut result = Ok(());
+            for batch in &batches {
+                result = storage.append(&batch.bytes);
+                if result.is_err() {
+                    break;
                 }
+                shared.advance(|progress| progress.written = batch.last);
+            }
+            if sync && result.is_ok() {
+                result = storage.sync();
             }
             Done {
                 storage,
@@ -204,12 +220,29 @@ impl Writer {
         }));
     }
 
-    /// Waits for the disk call under way and acknowledges what it achieved.
-    async fn await_call(&mut self) {
-        let Some(call) = self.call.take() else {
-            return;
+    /// Waits for the disk call under way and acknowledges what it achieved. False if it goes on, and there is room to
+    /// encode meanwhile: `more` says that there has just been something to encode.
+    async fn await_disk(&mut self, more: bool) -> bool {
+        let Some(mut call) = self.call.take() else {
+            return true;
         };
-        match call.await {
+        let ended = if self.ready_bytes() >= AHEAD {
+            call.await
+        } else if more && !call.is_finished() {
+            self.call = Some(call);
+            // There are others on this thread.
+            tokio::task::yield_now().await;
+            return false;
+        } else {
+            match timeout(self.options.linger, &mut call).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    self.call = Some(call);
+                    return false;
+                }
+            }
+        };
+        match ended {
             Ok(done) if done.result.is_ok() => {
                 self.storage = Some(done.storage);
                 if done.synced {
@@ -226,6 +259,7 @@ impl Writer {
             }
             Err(error) => self.fail(&format!("the audit log's writer broke off: {error}")),
         }
+        true
     }
 
     fn fail(&mut self, why: &str) {
@@ -240,15 +274,15 @@ impl Writer {
     }
 
     /// Whether the disk is to confirm what it has, or will have with this batch.
-    fn sync_is_due(&self, batch: Option<&Batch>) -> bool {
-        let (last, more) = batch.map_or((self.written, 0), |batch| (batch.last, batch.bytes.len()));
+    fn sync_is_due(&self) -> bool {
+        let last = self.batches.last().map_or(self.written, |batch| batch.last);
         if last <= self.synced || self.has_failed() {
             return false;
         }
         let waited = self
             .unsynced_since
             .is_some_and(|since| since.elapsed() >= self.options.sync_every);
-        if waited || self.unsynced_bytes + more >= self.options.sync_bytes {
+        if waited || self.unsynced_bytes + self.ready_bytes() >= self.options.sync_bytes {
             return true;
         }
         let queue = self.shared.queue();

@@ -104,6 +104,33 @@ fn a_place_that_cannot_be_had_is_an_error_or_memory_as_agreed() {
 }
 
 #[test]
+fn what_is_recorded_while_the_disk_stalls_is_encoded_meanwhile_and_written_once() {
+    let runtime = runtime();
+    let disk = Disk::default();
+    let options = Options {
+        batch_bytes: 1_000, // a few entries
+        ..Options::default()
+    };
+    let log = start(&runtime, &disk, options);
+    log.record(note(&log, "first"));
+    assert_eq!(log.wait(log.request_sync(), PATIENCE), Ok(true));
+    disk.stall(true);
+    log.record(note(&log, "stuck"));
+    let _last = log.request_sync();
+    disk.wait_until_stuck();
+    for number in 0..100 {
+        log.record(note(&log, &number.to_string()));
+    }
+    assert!(log.settle(PATIENCE), "the encoder waits for the disk");
+    assert_eq!(log.position().written, 1);
+    assert_eq!(log.lines(2, 1_000).len(), 100);
+    disk.stall(false);
+    log.close(Vec::new());
+    assert_eq!(log.wait_end(PATIENCE), Ok(true));
+    assert_eq!(read(&bytes(&disk.ops())).len(), 104);
+}
+
+#[test]
 fn a_stalled_disk_holds_up_nobody_and_memory_stays_bounded() {
     let runtime = runtime();
     let disk = Disk::default();
