@@ -16,7 +16,7 @@ SPANS: Final = """
 window.spansOf = count => {
   const columns = Array.from({length: 5}, () => new Float64Array(count));
   const process = new Uint32Array(count), lane = new Uint32Array(count);
-  const status = new Uint8Array(count), free = new Float64Array(8);
+  const status = new Uint8Array(count), cpu = new Uint8Array(count).fill(60), free = new Float64Array(8);
   let seed = 7;
   const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
   for (let i = 0; i < count; i++) {
@@ -28,7 +28,7 @@ window.spansOf = count => {
     process[i] = i % 2; lane[i] = onLoop ? 2 : 3 + worker; status[i] = random() < .002 ? 4 : 3;
   }
   const lanes = ['loop', ...Array.from({length: 8}, (_, i) => `worker ${i + 1}`)];
-  return {count, columns, process, lane, status, lanes, names: ['fetch', 'crunch', ...lanes]};
+  return {count, columns, process, lane, status, cpu, lanes, names: ['fetch', 'crunch', ...lanes]};
 };
 window.frame = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
 // What every callback of a frame takes, whoever asked for it.
@@ -56,8 +56,8 @@ async ([source, css, count]) => {
   const widget = module.default();
   widget.initialize({model});
   widget.render({el: document.getElementById('at')});
-  const {columns, process, lane, status, names} = spansOf(count);
-  const bytes = new Uint8Array(await new Blob([...columns, process, lane, status]).arrayBuffer());
+  const {columns, process, lane, status, cpu, names} = spansOf(count);
+  const bytes = new Uint8Array(await new Blob([...columns, process, lane, status, cpu]).arrayBuffer());
   await frame();
   const began = performance.now();
   hear({op: 'frame', frame: 1, now: count * 1e6, rows: count, reads: 0, lost: 0, names, lags: [],

@@ -36,5 +36,6 @@ class Feed:
             told before), submitted, started, ended (ns, 0: not yet) as f64; per read the
             reading run and the version (the run that wrote it) as f64; per row process and
             lane as u32; per read its path as u32, all three numbering names; per row its
-            status as u8: waiting, queued, running, finished, failed, cancelled, abandoned.
+            status as u8: waiting, queued, running, finished, failed, cancelled, abandoned;
+            and as u8 how many percent of its time its thread computed (0: or unknown).
         """

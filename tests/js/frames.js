@@ -1,6 +1,6 @@
 /** Frames and numbers for tests. */
 
-/** @param {number[][]} rows run, submitted, started, ended, status, lane @param {number[][]} [reads] */
+/** @param {number[][]} rows run, submitted, started, ended, status, lane, percent computed (60) @param {number[][]} [reads] */
 export function frame(rows, reads = []) {
   const column = (at) => Float64Array.from(rows, (row) => row[at]);
   return {
@@ -8,6 +8,7 @@ export function frame(rows, reads = []) {
     reader: Float64Array.from(reads, (r) => r[0]), writer: Float64Array.from(reads, (r) => r[1]),
     process: new Uint32Array(rows.length), lane: Uint32Array.from(rows, (row) => row[5]),
     path: new Uint32Array(reads.length), status: Uint8Array.from(rows, (row) => row[4]),
+    cpu: Uint8Array.from(rows, (row) => row[6] ?? 60),
   };
 }
 

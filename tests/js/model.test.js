@@ -1,7 +1,7 @@
 /** The columns and searches of the store and the painter against what anybody would write down. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { MOST_LINES, Store } from "../../theus_nb/timeline/static/store.js";
+import { FINISHED, MOST_LINES, Store } from "../../theus_nb/timeline/static/store.js";
 import { Painter } from "../../theus_nb/timeline/static/draw.js";
 import { GUTTER, Window, layout } from "../../theus_nb/timeline/static/layout.js";
 import { dice, frame } from "./frames.js";
@@ -114,8 +114,8 @@ test("counts, positions and busy times are what counting one by one gives", () =
         const at = roll(lines.length);
         const first = lines[at].findIndex((run) => !run.ended || run.ended >= a);
         const expected = first < 0 ? lines[at].length : first;
-        assert.equal(store.after(lane.lines[at], a), expected);
-        assert.equal(store.after(lane.lines[at], a, roll(expected + 1)), expected, "from any place before it");
+        assert.equal(lane.lines[at].ends.below(a), expected);
+        assert.equal(lane.lines[at].ends.below(a, roll(expected + 1)), expected, "from any place before it");
         const part = (run) => Math.max(0, Math.min(run.ended || Infinity, a) - run.begin);
         const busy = lines[at].reduce((sum, run) => sum + part(run), 0);
         assert.equal(store.busy(lane.lines[at], a), busy, `seed ${seed}, ${name}, busy before ${a}`);
@@ -170,6 +170,22 @@ test("every run in view is painted where it is, at any zoom, and nothing where t
       });
     }
   }
+});
+
+test("beneath a bar stands how much of it was computing", () => {
+  const store = new Store();
+  store.names = ["p", "worker 1"];
+  store.apply(frame([[1, 0, 100, 900, FINISHED, 1, 25], [2, 0, 1000, 1900, FINISHED, 1, 100], [3, 0, 2000, 2900, FINISHED, 1, 0]]));
+  const { made, rects, window } = painter(store, new Set());
+  window.show(0, 3000);
+  const box = made.boxes.find((one) => one.name === "worker 1");
+  made.line(store.lanes.get("worker 1").lines[0], box, 0, 3000);
+  const bars = rects.filter(([, , , high]) => high > 2);
+  const edges = rects.filter(([, , , high]) => high === 2);
+  assert.equal(bars.length, 3);
+  assert.deepEqual(edges.map(([left]) => left), bars.map(([left]) => left));
+  const shares = edges.map(([, top, wide], i) => [wide / bars[i][2], top + 2 - bars[i][1] - bars[i][3]]);
+  assert.deepEqual(shares, [[0.25, 0], [1, 0], [0, 0]]);
 });
 
 test("what is under the pointer is what looking at every run finds", () => {

@@ -14,6 +14,7 @@ function filled(rows, reads = []) {
     ended: column(rows, 2), reader: column(reads, 0), writer: column(reads, 1),
     process: new Uint32Array(rows.length), lane: new Uint32Array(rows.length).fill(1),
     path: new Uint32Array(reads.length), status: new Uint8Array(rows.length).fill(FINISHED),
+    cpu: new Uint8Array(rows.length),
   });
   return store;
 }

@@ -11,8 +11,8 @@ globalThis.document ??= { hidden: false };
 
 /** Columns as they travel. */
 function packed(rows) {
-  const { run, parent, submitted, started, ended, process, lane, status } = frame(rows);
-  return new Blob([run, parent, submitted, started, ended, process, lane, status]).arrayBuffer();
+  const { run, parent, submitted, started, ended, process, lane, status, cpu } = frame(rows);
+  return new Blob([run, parent, submitted, started, ended, process, lane, status, cpu]).arrayBuffer();
 }
 
 /** A kernel with runs, and a page that hears of them over a line on which a test may do what it wants. */

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.support import on_loop
+from tests.unit.support import Gate, on_loop
 from theus_nb import Session, process
 from theus_nb._core import Feed
 from theus_nb.timeline.model import Packed, Row, Table, lane_of, pack_lanes
@@ -42,6 +42,31 @@ async def test_nothing_is_kept_before_it_is_opened(theus: Session) -> None:
     await theus.run(quiet)
     packed = read(theus)
     assert (packed.cursor, packed.rows) == (0, 0)
+
+
+@on_loop
+async def test_how_much_of_its_time_a_thread_computed(theus: Session) -> None:
+    gate = Gate()
+
+    @process
+    def compute(_ctx: Context) -> None:
+        for _ in range(300_000):
+            pass
+
+    @process
+    def wait(_ctx: Context) -> None:
+        gate.hold()
+
+    feed_of(theus).open()
+    await theus.run(compute)
+    waiting = theus.start(wait)
+    await gate.reached()
+    assert [row.cpu > 0 for row in table_of(theus).rows.values()] == [True, False]
+    gate.open()
+    await waiting
+    computed, waited = (row.cpu for row in table_of(theus).rows.values())
+    assert 0 < computed <= 100
+    assert waited <= 100
 
 
 @on_loop

@@ -38,6 +38,7 @@ class Row:
         submitted: When it was submitted.
         started: When its body started.
         ended: When it ended.
+        cpu: How much of its time its thread computed, in percent; 0 also where nobody knows.
     """
 
     run: int
@@ -48,6 +49,7 @@ class Row:
     submitted: int
     started: int
     ended: int
+    cpu: int = 0
 
     @property
     def begin(self) -> int:
@@ -90,7 +92,7 @@ _TIMES: Final = ("run", "parent", "submitted", "started", "ended")
 
 
 def _layout(rows: int, reads: int) -> str:
-    return f"<{5 * rows + 2 * reads}d{2 * rows + reads}I{rows}B"
+    return f"<{5 * rows + 2 * reads}d{2 * rows + reads}I{2 * rows}B"
 
 
 class Table:
@@ -123,7 +125,7 @@ class Table:
         readers, writers = values[at : at + m], values[at + m : at + 2 * m]
         at += 2 * m
         process, lane, paths = values[at : at + n], values[at + n : at + 2 * n], at + 2 * n
-        status = values[paths + m :]
+        status, cpu = values[paths + m : paths + m + n], values[paths + m + n :]
         for i in range(n):
             self._put(
                 Row(
@@ -135,6 +137,7 @@ class Table:
                     int(submitted[i]),
                     int(started[i]),
                     int(ended[i]),
+                    min(cpu[i], 100),
                 )
             )
         for i in range(m):
@@ -165,7 +168,8 @@ def pack(rows: Sequence[Row], reads: Sequence[tuple[int, int, str]]) -> Packed:
     named = [number(row.process) for row in rows] + [number(row.lane) for row in rows]
     named += [number(path) for _, _, path in reads]
     codes = bytes(STATUSES.index(row.status) for row in rows)
-    data = struct.pack(_layout(n, m), *floats, *named, *codes)
+    shares = bytes(row.cpu for row in rows)
+    data = struct.pack(_layout(n, m), *floats, *named, *codes, *shares)
     return Packed(n, 0, n, m, data, list(numbers))
 
 

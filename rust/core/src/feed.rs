@@ -46,7 +46,8 @@ impl Ring {
 /// `bytes` holds, little-endian and one column after another: for each row run, parent (0 for
 /// none or unknown), submitted, started, ended (nanoseconds; 0 for not yet) as f64; for each read
 /// reader and writer as f64; for each row process and lane as u32, for each read its path as u32
-/// (all three number `names`); for each row its status as u8.
+/// (all three number `names`); for each row its status as u8, and as u8 how many percent of its time its thread computed
+/// (0 also where that is not known).
 #[derive(Debug, Default)]
 pub struct Packed {
     /// Where to go on reading.
@@ -185,7 +186,7 @@ fn merge(row: &mut Span, newer: &Span) {
 
 #[allow(clippy::cast_precision_loss)] // exact below 2^53: 104 days of nanoseconds
 fn pack(ring: &mut Ring, rows: &[Span], reads: &[(u64, u64, Arc<str>)]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(rows.len() * 49 + reads.len() * 20);
+    let mut bytes = Vec::with_capacity(rows.len() * 50 + reads.len() * 20);
     let mut column = |values: &mut dyn Iterator<Item = u64>| {
         for value in values {
             bytes.extend_from_slice(&(value as f64).to_le_bytes());
@@ -208,7 +209,18 @@ fn pack(ring: &mut Ring, rows: &[Span], reads: &[(u64, u64, Arc<str>)]) -> Vec<u
         bytes.extend_from_slice(&ring.number(path).to_le_bytes());
     }
     bytes.extend(rows.iter().map(|s| code(s.status)));
+    bytes.extend(rows.iter().map(percent));
     bytes
+}
+
+/// How much of its time a run's thread computed. Rounded up: what has computed at all is seen.
+fn percent(span: &Span) -> u8 {
+    let wall = span.ended.saturating_sub(span.started);
+    let percent = match span.cpu {
+        Some(cpu) if span.started != 0 && wall != 0 => cpu.saturating_mul(100).div_ceil(wall),
+        _ => 0,
+    };
+    u8::try_from(percent.min(100)).unwrap_or(100)
 }
 
 /// The number of a status in the status column.
@@ -250,7 +262,29 @@ mod tests {
     }
 
     fn statuses(packed: &Packed) -> &[u8] {
-        &packed.bytes[packed.bytes.len() - packed.rows..]
+        let end = packed.bytes.len() - packed.rows;
+        &packed.bytes[end - packed.rows..end]
+    }
+
+    #[test]
+    fn computing_is_told_as_a_share_of_the_time() {
+        let feed = open(8);
+        for (run, ended, cpu) in [
+            (1, 102, Some(50)),
+            (2, 102, Some(1)),
+            (3, 102, Some(0)),
+            (4, 102, None),
+            (5, 0, Some(50)),
+            (6, 102, Some(u64::MAX)), // clocks differ a little
+        ] {
+            feed.span(&Span {
+                cpu,
+                ..span(run, Status::Finished, ended)
+            });
+        }
+        let packed = feed.read(0, 0, 8);
+        let shares = &packed.bytes[packed.bytes.len() - packed.rows..];
+        assert_eq!(shares, [50, 1, 0, 0, 0, 100]);
     }
 
     #[test]

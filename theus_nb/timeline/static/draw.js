@@ -136,7 +136,7 @@ export class Painter {
     const fold = box.foldable ? (box.dense ? "▸ " : "▾ ") : "";
     const y = box.top + Math.min(box.line, 18) / 2 + 0.5;
     this.write(clip(fold + laneTitle(box.name), 17), 8, y, theme.text, box.pinned ? "600 12px" : "12px");
-    if (!lane || !lane.lines.length || box.name === "waiting") return;
+    if (!lane?.lines.length || box.name === "waiting") return;
     if (lane.lines.length < 3 && !box.pinned) {
       const busy = store.busy(lane.lines[0], window.to) - store.busy(lane.lines[0], window.from);
       const share = `${Math.round(Math.min(1, busy / (window.to - window.from)) * 100)} %`;
@@ -176,6 +176,8 @@ export class Painter {
     if (status >= FAILED && wide > 4) this.stripes(left, y, wide, high, status);
     if (status === RUNNING && !store.ended.data[id]) this.fill(theme.text, right - 2, y, 2, high);
     if (high >= 10 && wide > 26) {
+      // A light edge beneath, as long as its thread computed: the rest of the bar it waited.
+      this.fill("#fffb", left, y + high - 2, wide * store.cpu.data[id] / 100, 2);
       this.within(left, y, wide - 3, high);
       const mark = MARKS[status] ? `${MARKS[status]} ` : "";
       const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
@@ -341,7 +343,7 @@ export class Painter {
     if (!line) return -1;
     const slack = 2 * window.scale;
     const time = window.time(x);
-    const at = store.after(line, time - slack);
+    const at = line.ends.below(time - slack);
     if (at >= line.ids.size) return -1;
     const id = line.ids.data[at];
     return store.begin(id) <= time + slack ? id : -1;

@@ -5,13 +5,8 @@ const UNITS = [[86400e9, "d"], [3600e9, "h"], [60e9, "min"], [1e9, "s"], [1e6, "
 
 /** @param {number} ns @param {number} [digits] */
 export function duration(ns, digits = 3) {
-  const size = Math.abs(ns);
-  for (const [unit, name] of UNITS) {
-    if (size >= unit * (unit >= 60e9 ? 2 : 1)) {
-      return `${Number((ns / unit).toPrecision(digits))} ${name}`;
-    }
-  }
-  return `${Math.round(ns)} ns`;
+  const [unit, name] = UNITS.find(([least]) => Math.abs(ns) >= least * (least >= 60e9 ? 2 : 1)) ?? [1, "ns"];
+  return `${Number((ns / unit).toPrecision(digits))} ${name}`;
 }
 
 /**

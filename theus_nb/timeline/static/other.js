@@ -18,7 +18,7 @@ export function neighbour(store, boxes, selected, step, across) {
     return line ? line.ids.data[line.ids.size - 1] : -1;
   }
   const at = lanes.indexOf(current) + (across ? step : 0);
-  const lane = lanes[Math.max(0, Math.min(lanes.length - 1, at))] ?? current;
+  const lane = lanes[Math.max(0, at)] ?? current;
   const ids = lane.lines.flatMap((line) => [...line.ids.data.subarray(0, line.ids.size)]);
   ids.sort((a, b) => store.begin(a) - store.begin(b) || a - b);
   const next = across

@@ -21,7 +21,7 @@ export function walk(store, line, window, now, bar, shade) {
     if (to > from) shade(from, to, level / SHADES);
     from = to;
   };
-  for (let i = store.after(line, window.from); i < line.ids.size; ) {
+  for (let i = line.ends.below(window.from); i < line.ids.size; ) {
     const id = line.ids.data[i];
     const begin = store.begin(id);
     if (begin > window.to) break;
@@ -35,7 +35,7 @@ export function walk(store, line, window, now, bar, shade) {
     }
     const left = Math.max(Math.floor(x), to);
     const until = window.time(left + 2);
-    let next = store.after(line, until, i);
+    let next = line.ends.below(until, i);
     const busy = store.busy(line, until, next) - store.busy(line, window.time(left), i);
     if (next === i && x + width <= left + 2) next++;
     const found = Math.round(SHADES * Math.min(1, busy / (2 * scale)));

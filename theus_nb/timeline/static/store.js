@@ -148,6 +148,7 @@ export class Store {
     this.ended = floats();
     this.process = wholes();
     this.status = bytes();
+    /** Percent of its time that a run's thread computed, once that is known. */ this.cpu = bytes();
     this.line = bytes();
     /** @type {(Lane | undefined)[]} */ this.laneOf = [];
     this.byRun = new Index(this.run);
@@ -229,6 +230,7 @@ export class Store {
     const ended = (this.ended.data[id] = rows.ended[i] && Math.max(rows.ended[i], started || submitted));
     const status = (this.status.data[id] = Math.min(rows.status[i], STATUS.length - 1));
     this.parent.data[id] ||= rows.parent[i];
+    this.cpu.data[id] = rows.cpu[i];
     this.counts[status]++;
     this.first = Math.min(this.first, submitted);
     this.last = Math.max(this.last, ended, started, submitted);
@@ -279,13 +281,8 @@ export class Store {
     this.line.data[id] = at;
   }
 
-  /** The first position in a line whose run is not over before a time. @param {Line} line @param {number} time @param {number} [from] */
-  after(line, time, from) {
-    return line.ends.below(time, from);
-  }
-
   /** Time taken in a line before a time. @param {Line} line @param {number} time @param {number} [at] the position after it */
-  busy(line, time, at = this.after(line, time)) {
+  busy(line, time, at = line.ends.below(time)) {
     const { ids, busy, ends } = line;
     if (at < ids.size) return busy.data[at] + Math.max(0, time - this.begin(ids.data[at]));
     return at ? busy.data[at - 1] + ends.data[at - 1] - this.begin(ids.data[at - 1]) : 0;

@@ -3,7 +3,7 @@
 /**
  * @typedef {{run: Float64Array, parent: Float64Array, submitted: Float64Array, started: Float64Array,
  *   ended: Float64Array, reader: Float64Array, writer: Float64Array, process: Uint32Array,
- *   lane: Uint32Array, path: Uint32Array, status: Uint8Array}} Rows
+ *   lane: Uint32Array, path: Uint32Array, status: Uint8Array, cpu: Uint8Array}} Rows
  * @typedef {{op: string, frame: number, now: number, rows: number, reads: number, lost: number,
  *   names: string[], first_name: number, lines: string[], audit: [number, number, number] | null,
  *   lag: number | null, lags: [number, number][],
@@ -23,7 +23,7 @@ function aligned(buffer) {
  */
 export function decode({ rows, reads }, buffer) {
   const data = aligned(buffer);
-  if (data.byteLength !== rows * 49 + reads * 20) {
+  if (data.byteLength !== rows * 50 + reads * 20) {
     throw new RangeError(`${rows} rows and ${reads} reads do not take ${data.byteLength} bytes`);
   }
   let at = 0;
@@ -33,7 +33,7 @@ export function decode({ rows, reads }, buffer) {
     run: float(rows), parent: float(rows), submitted: float(rows), started: float(rows),
     ended: float(rows), reader: float(reads), writer: float(reads),
     process: whole(rows), lane: whole(rows), path: whole(reads),
-    status: new Uint8Array(data, at, rows),
+    status: new Uint8Array(data, at, rows), cpu: new Uint8Array(data, at + rows),
   };
 }
 
