@@ -16,7 +16,8 @@ SPANS: Final = """
 window.spansOf = count => {
   const columns = Array.from({length: 5}, () => new Float64Array(count));
   const process = new Uint32Array(count), lane = new Uint32Array(count);
-  const status = new Uint8Array(count), cpu = new Uint8Array(count).fill(60), free = new Float64Array(8);
+  const status = new Uint8Array(count), free = new Float64Array(8);
+  const cpu = new Uint8Array(count).fill(60);
   let seed = 7;
   const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
   for (let i = 0; i < count; i++) {
@@ -57,7 +58,8 @@ async ([source, css, count]) => {
   widget.initialize({model});
   widget.render({el: document.getElementById('at')});
   const {columns, process, lane, status, cpu, names} = spansOf(count);
-  const bytes = new Uint8Array(await new Blob([...columns, process, lane, status, cpu]).arrayBuffer());
+  const packed = new Blob([...columns, process, lane, status, cpu]);
+  const bytes = new Uint8Array(await packed.arrayBuffer());
   await frame();
   const began = performance.now();
   hear({op: 'frame', frame: 1, now: count * 1e6, rows: count, reads: 0, lost: 0, names, lags: [],

@@ -126,8 +126,9 @@ class Contenders:
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        # The next round gets the blocks and pages of this one, as sqlite3 gets those of its WAL: memory and disk that a
-        # virtual machine touches for the first time cost as much again as everything measured here.
+        # The next round gets the blocks and pages of this one, as sqlite3 gets those of its WAL:
+        # memory and disk that a virtual machine touches for the first time cost as much again as
+        # everything measured here.
         shutil.rmtree(self.base / "rust")
         self.producer.append(json.loads(done.stdout))
         self.producer_cpu.append(spent / RUST * 1e9)

@@ -20,6 +20,8 @@ class Feed:
         """Start to keep what becomes of runs, beginning with those on record."""
     def close(self) -> None:
         """Stop, and forget what nobody has read; cursors go on."""
+    def before(self, changes: int) -> int:
+        """Return the cursor with so many changes after it; the first one if there are fewer."""
     def read(
         self, cursor: int, known_names: int, limit: int
     ) -> tuple[int, int, int, int, bytes, list[str]]:

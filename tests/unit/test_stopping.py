@@ -120,62 +120,6 @@ async def test_cleaning_up_is_not_disturbed(theus: Session) -> None:
     assert steps == ["cleaned"]
 
 
-@pytest.mark.parametrize("how", ["cancelled", "check_cancelled", "run_sync"])
-def test_who_has_been_told_is_not_disturbed_while_cleaning_up(how: str) -> None:
-    @patient
-    async def test(theus: Session) -> None:
-        await _told_and_cleaning_up(theus, how)
-
-    test()
-
-
-async def _told_and_cleaning_up(theus: Session, how: str) -> None:
-    gate, steps = Gate(), list[str]()
-
-    class Hold(logging.Handler):
-        """Nothing is raised in code below `logging`: the body looks first."""
-
-        def emit(self, _record: logging.LogRecord) -> None:
-            gate.hold()
-            try:
-                look()
-            except (RunCancelledError, asyncio.CancelledError):
-                steps.append("told")
-
-    @process
-    def short(_ctx: Context) -> None:
-        pass
-
-    def look() -> None:
-        context = contexts[0]
-        if how == "cancelled":
-            assert context.cancelled
-            steps.append("told")
-        elif how == "check_cancelled":
-            context.check_cancelled()
-        else:
-            theus.run_sync(short)
-
-    @process
-    def tidy(ctx: Context) -> None:
-        contexts.append(ctx)
-        logger.warning("about to look")
-        for _ in range(1_000_000):
-            pass
-        steps.append("cleaned")
-
-    contexts: list[Context] = []
-    logger = logging.Logger("hold")
-    logger.addHandler(Hold())
-
-    run = theus.start(tidy)
-    await gate.reached()
-    run.cancel()
-    gate.open()
-    await run
-    assert steps == ["told", "cleaned"]
-
-
 @patient
 async def test_a_body_may_swallow_the_request_and_finish(theus: Session) -> None:
     started = Signal()

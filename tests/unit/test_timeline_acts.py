@@ -41,6 +41,36 @@ def told(source: Source, number: int, name: str) -> dict[str, str]:
     return dict(details["facts"]) | dict(details["texts"])
 
 
+@on_loop
+async def test_the_newest_runs_are_had_without_reading_all(theus: Session) -> None:
+    @process
+    async def many(ctx: Context) -> None:
+        pass
+
+    source = source_of(theus)
+    for _ in range(100):
+        await theus.run(many)
+    newest = source.table(5).rows
+    assert max(newest) == 100
+    assert 5 <= len(newest) <= 40
+    assert newest == {number: source.table().rows[number] for number in newest}
+    assert len(source.table(100).rows) == 100
+
+
+@on_loop
+async def test_all_are_read_where_the_newest_have_changed_often(theus: Session) -> None:
+    @process
+    async def often(ctx: Context) -> None:
+        pass
+
+    source = source_of(theus)
+    for _ in range(10):
+        await theus.run(often)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("theus_nb.timeline.source.CHANGES_EACH", 1)
+        assert sorted(source.table(5).rows) == list(range(1, 11))
+
+
 def test_what_was_just_recorded_is_among_the_newest_entries() -> None:
     with contextlib.closing(Session()) as theus:
         source = source_of(theus)

@@ -35,6 +35,9 @@ takes a fraction of a millisecond."""
 CHANGES: Final = 1 << 18
 """Changes of runs that are kept, all of which a picture may show."""
 
+CHANGES_EACH: Final = 8
+"""Changes of a run, with what it reads, from its submission to its end; mostly fewer."""
+
 LINES: Final = 20_000
 """Entries among which those of one run are looked for."""
 
@@ -109,11 +112,19 @@ class Source:
         """Nanoseconds since the session began."""
         return self._engine.now()
 
-    def table(self) -> Table:
-        """Return all runs that are still known."""
+    def table(self, newest: int | None = None) -> Table:
+        """Return the runs that are still known.
+
+        Args:
+            newest: As many of the newest are enough; by default all of them. There may be more.
+        """
         self.open()
+        # Reading all takes half a second where many are kept; a run changes a few times.
+        first = 0 if newest is None else self._feed.before(CHANGES_EACH * newest)
         table = Table()
-        table.apply(self.read(0, 0, CHANGES))
+        table.apply(self.read(first, 0, CHANGES))
+        if newest is not None and len(table.rows) < newest and first > 0:
+            return self.table()
         return table
 
     def newest(self, count: int) -> list[str] | None:

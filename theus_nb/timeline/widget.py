@@ -139,7 +139,7 @@ class Timeline(anywidget.AnyWidget):
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the widget with a picture and a text beside it."""
         source = self._pump.source
-        table, now, lines = source.table(), source.now(), source.newest(KEPT)
+        table, now, lines = source.table(KEPT), source.now(), source.newest(KEPT)
         newest = sorted(table.rows.values(), key=lambda row: row.run)[-KEPT:]
         marks = marks_of(lines or (), table.reads, source.blocked())
         first = newest[0].run if newest else 0

@@ -135,6 +135,13 @@ impl Feed {
         }
     }
 
+    /// The cursor with so many changes after it; the first one if there are fewer.
+    #[must_use]
+    pub fn before(&self, changes: usize) -> u64 {
+        let ring = self.ring();
+        ring.first + ring.changes.len().saturating_sub(changes) as u64
+    }
+
     /// Packs what has changed since a cursor: at most `limit` changes, one row per run.
     #[must_use]
     pub fn read(&self, cursor: u64, known_names: usize, limit: usize) -> Packed {
@@ -341,6 +348,17 @@ mod tests {
         let second = feed.read(first.cursor, first.names.len(), 3);
         assert_eq!((first.rows, second.rows, second.cursor), (3, 2, 5));
         assert!(second.names.is_empty(), "names are told once");
+    }
+
+    #[test]
+    fn the_newest_can_be_read_alone() {
+        let feed = open(4);
+        assert_eq!(feed.before(3), 0);
+        for run in 1..=6 {
+            feed.span(&span(run, Status::Running, 0));
+        }
+        assert_eq!((feed.before(3), feed.before(4), feed.before(9)), (3, 2, 2));
+        assert_eq!(feed.read(feed.before(3), 0, 8).rows, 3);
     }
 
     #[test]

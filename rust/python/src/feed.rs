@@ -88,6 +88,11 @@ impl Feed {
         self.engine.get().feed.close();
     }
 
+    /// From where to read the newest changes alone.
+    fn before(&self, changes: usize) -> u64 {
+        self.engine.get().feed.before(changes)
+    }
+
     /// What has become of runs since a cursor, packed.
     fn read<'py>(
         &self,

@@ -234,13 +234,11 @@ impl Writer {
             tokio::task::yield_now().await;
             return false;
         } else {
-            match timeout(self.options.linger, &mut call).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    self.call = Some(call);
-                    return false;
-                }
-            }
+            let Ok(ended) = timeout(self.options.linger, &mut call).await else {
+                self.call = Some(call);
+                return false;
+            };
+            ended
         };
         match ended {
             Ok(done) if done.result.is_ok() => {
