@@ -260,7 +260,8 @@ class Session:
         """Show what runs on the loop, what in workers, and what was recorded, live.
 
         Each call makes one more view; all of them are fed by one thread, which exists while
-        there are views. Nothing is measured or kept before the first. Needs a notebook.
+        there are views. Nothing is measured or kept before the first. Needs a notebook. The light
+        line at the foot of a worker's bar is as long as its thread computed; else it waited.
 
         Args:
             height: Height of the lanes in pixels.

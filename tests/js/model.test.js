@@ -172,7 +172,7 @@ test("every run in view is painted where it is, at any zoom, and nothing where t
   }
 });
 
-test("beneath a bar stands how much of it was computing", () => {
+test("at the foot of a bar stands how much of it was computing", () => {
   const store = new Store();
   store.names = ["p", "worker 1"];
   store.apply(frame([[1, 0, 100, 900, FINISHED, 1, 25], [2, 0, 1000, 1900, FINISHED, 1, 100], [3, 0, 2000, 2900, FINISHED, 1, 0]]));
@@ -181,11 +181,11 @@ test("beneath a bar stands how much of it was computing", () => {
   const box = made.boxes.find((one) => one.name === "worker 1");
   made.line(store.lanes.get("worker 1").lines[0], box, 0, 3000);
   const bars = rects.filter(([, , , high]) => high > 2);
-  const edges = rects.filter(([, , , high]) => high === 2);
+  const lines = rects.filter(([, , , high]) => high === 2);
   assert.equal(bars.length, 3);
-  assert.deepEqual(edges.map(([left]) => left), bars.map(([left]) => left));
-  const shares = edges.map(([, top, wide], i) => [wide / bars[i][2], top + 2 - bars[i][1] - bars[i][3]]);
-  assert.deepEqual(shares, [[0.25, 0], [1, 0], [0, 0]]);
+  assert.deepEqual(lines.map(([left]) => left), bars.map(([left]) => left));
+  const shares = lines.map(([, top, wide], i) => [wide / bars[i][2], top + 2 - bars[i][1] - bars[i][3]]);
+  assert.deepEqual(shares, [[0.25, -1], [1, -1], [0, -1]]);
 });
 
 test("what is under the pointer is what looking at every run finds", () => {

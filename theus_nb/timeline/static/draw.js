@@ -176,8 +176,8 @@ export class Painter {
     if (status >= FAILED && wide > 4) this.stripes(left, y, wide, high, status);
     if (status === RUNNING && !store.ended.data[id]) this.fill(theme.text, right - 2, y, 2, high);
     if (high >= 10 && wide > 26) {
-      // A light edge beneath, as long as its thread computed: the rest of the bar it waited.
-      this.fill("#fffb", left, y + high - 2, wide * store.cpu.data[id] / 100, 2);
+      // A light line at its foot, as long as its thread computed: the rest of the bar it waited.
+      this.fill("#fffb", left, y + high - 3, wide * store.cpu.data[id] / 100, 2);
       this.within(left, y, wide - 3, high);
       const mark = MARKS[status] ? `${MARKS[status]} ` : "";
       const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
