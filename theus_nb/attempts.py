@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.access import begin, current
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from theus_nb.stopper import Stopper
     from theus_nb.timer import Alarm, Timer
 
+
+Commit = Callable[["Run", "Access", object], Awaitable[None] | None]
 
 _STOPPED: Final = (asyncio.CancelledError, RunCancelledError, TimeoutError)
 """With what a body ends that was stopped: what was raised in it, or by it when it looked."""
@@ -135,9 +138,15 @@ class Attempts:
     # -- on the loop ----------------------------------------------------------------------------
 
     async def on_loop(
-        self, access: Access, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, access: Access, args: tuple[Any, ...], kwargs: dict[str, Any], commit: Commit
     ) -> tuple[Access, Any]:
-        """Execute a body on the loop, as often as its policy says.
+        """Execute a body on the loop and commit, as often as its policy says.
+
+        Args:
+            access: Access of the first attempt.
+            args: What the body is given after its context.
+            kwargs: Likewise.
+            commit: Makes what it wrote visible; its time is not limited.
 
         Returns:
             The access of the attempt that succeeded, and the value.
@@ -153,6 +162,11 @@ class Attempts:
                     value = process.fn(access.context, *args, **kwargs)
                     if inspect.isawaitable(value):
                         value = await value
+                if not access.finish(value):
+                    files = commit(run, access, value)
+                    if files is not None:
+                        await files
+                    access.ended = True
             except Exception as error:  # noqa: BLE001 - raised again unless there is another attempt
                 failure: Exception = error
                 if limit.expired() and isinstance(error, TimeoutError):

@@ -323,16 +323,16 @@ class Dispatcher:
             access = admitted if type(admitted) is Access else await self._inputs(admitted, parent)
             token = current.set(access)
             if process.has_attempts:
-                access, value = await self.attempts.on_loop(access, args, kwargs)
+                access, value = await self.attempts.on_loop(access, args, kwargs, self._commit)
             else:
                 value = process.fn(access.context, *args, **kwargs)
                 if process.is_async or awaits(process, value):
                     value = await value
-            if not access.finish(value):
-                files = self._commit(access.run, access, value)
-                if files is not None:
-                    await files
-                access.ended = True
+                if not access.finish(value):
+                    files = self._commit(access.run, access, value)
+                    if files is not None:
+                        await files
+                    access.ended = True
         except asyncio.CancelledError as error:
             seen = self.endings.cancelled_here(body_over(admitted, access), error)
             if seen is error:

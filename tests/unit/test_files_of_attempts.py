@@ -115,6 +115,39 @@ async def test_an_attempt_after_a_commit_that_failed_commits(theus: Session) -> 
 
 
 @on_loop
+async def test_it_does_on_the_loop_too(theus: Session) -> None:
+    refusing = theus.files.journal = Refusing()
+    attempts: list[int] = []
+
+    @process(outputs=["domain.n"], side_effects=["file:out/*"], retries=1, retry_on=FileWriteError)
+    async def writes(ctx: Context) -> int:
+        attempts.append(1)
+        await ctx.files.write_text("out/a.txt", "new")
+        return len(attempts)
+
+    assert await theus.run(writes) == 2
+    assert refusing.intents == [["a.txt"], ["a.txt"]]
+    assert os.listdir("out") == ["a.txt"]
+    assert theus.state["domain.n"] == 2
+    await no_temporaries()
+
+
+@on_loop
+async def test_a_commit_on_the_loop_that_fails_otherwise_is_not_tried_again(theus: Session) -> None:
+    refusing = theus.files.journal = Refusing()
+
+    @process(side_effects=["file:out/*"], retries=3, retry_on=LookupError)
+    async def writes(ctx: Context) -> None:
+        await ctx.files.write_text("out/a.txt", "new")
+
+    with pytest.raises(FileWriteError, match="the log is full"):
+        await theus.run(writes)
+    assert refusing.intents == [["a.txt"]]
+    await no_temporaries()
+    assert not os.listdir("out")
+
+
+@on_loop
 async def test_who_is_being_given_up_makes_no_file_visible_any_more(theus: Session) -> None:
     """Either the commit was first or the giving up: never both, whoever is slow."""
     gate, words = Gate(), theus._dispatcher.endings.cancelled
