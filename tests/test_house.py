@@ -99,7 +99,7 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "publishing": ("lanes",),
     "replacing": ("attempts",),
     "verdict": (),
-    "proof": ("_core", "errors", "key_file", "verdict"),
+    "proof": ("_core", "access", "errors", "key_file", "verdict"),
     "logs": ("errors",),
     "log_text": ("logs", "verdict"),
     "export": ("errors", "logs"),

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-def verify_logs(path: str, *, key: bytes | None, checkpoints: str | None) -> list[dict[str, Any]]:
+from theus_nb._core import Run
+
+def verify_logs(
+    path: str, *, key: bytes | None, checkpoints: str | None, run: Run | None = None
+) -> list[dict[str, Any]]:
     """Verify an audit log, one segment of it, or a directory of logs.
 
     Every line is hashed, on all processors and with the interpreter released, and every link is
@@ -12,6 +16,7 @@ def verify_logs(path: str, *, key: bytes | None, checkpoints: str | None) -> lis
         path: A segment, a directory with segments, or a directory with such directories.
         key: What the log was written with; None for a log without one.
         checkpoints: The text of a checkpoint file, one JSON object per line.
+        run: In whose body this is called, if in any.
 
     Returns:
         One dictionary per log, by name, with the fields of ``theus_nb.verdict.LogReport``.
@@ -19,6 +24,8 @@ def verify_logs(path: str, *, key: bytes | None, checkpoints: str | None) -> lis
     Raises:
         UnreadableLogError: Nothing can be said: unreadable, foreign, another format version, keyed
             and no key given, or an unusable checkpoint. In a directory, only if that is so of all.
+        RunCancelledError: The run is to stop.
 
-    Cancellation: in the main thread an interrupt is seen every few megabytes, and raised.
+    Cancellation: seen every few megabytes, and raised: an interrupt in the main thread, and the
+        cancellation of the run in any.
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theus_nb import _core
+from theus_nb.access import current
 from theus_nb.errors import UnreadableLogError
 from theus_nb.key_file import read_key_file
 from theus_nb.verdict import LogReport, Verdict
@@ -41,8 +42,9 @@ def verify(
             and no key given, or an unusable checkpoint. In a directory of logs one like that does
             not keep the others from being verified; its report says why.
 
-    *Cancellation:* an interrupt ends it at once in the main thread. It blocks for about a second
-    per million entries, without holding the interpreter.
+    *Cancellation:* an interrupt ends it at once in the main thread, and in a process the end of the
+    run, with a `RunCancelledError`. It blocks for about a second per million entries, without
+    holding the interpreter.
 
     Example::
 
@@ -50,7 +52,9 @@ def verify(
         print(verdict.ok, verdict.first_bad_seq)
     """
     text = None if checkpoint is None else _read_text(Path(checkpoint))
-    reports = _core.verify_logs(os.fspath(path), key=key, checkpoints=text)
+    access = current.get()
+    run = None if access is None or access.ended else access.run
+    reports = _core.verify_logs(os.fspath(path), key=key, checkpoints=text, run=run)
     return Verdict(tuple(LogReport.from_core(fields) for fields in reports))
 
 

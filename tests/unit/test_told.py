@@ -11,13 +11,14 @@ import pytest
 from tests.unit.support import PATIENCE, Gate
 from theus_nb.decorator import process
 from theus_nb.errors import RunCancelledError
+from theus_nb.proof import verify
 from theus_nb.session import Session
 
 if TYPE_CHECKING:
     from theus_nb.context import Context
 
 
-@pytest.mark.parametrize("how", ["cancelled", "check_cancelled", "run_sync"])
+@pytest.mark.parametrize("how", ["cancelled", "check_cancelled", "run_sync", "verify"])
 def test_who_has_been_told_is_not_disturbed_while_cleaning_up(how: str) -> None:
     async def main() -> None:
         # Who does not stop in all this time would be given up.
@@ -51,6 +52,8 @@ async def _told_and_cleaning_up(theus: Session, how: str) -> None:
             steps.append("told")
         elif how == "check_cancelled":
             context.check_cancelled()
+        elif how == "verify":
+            verify(theus.audit.directory or "")
         else:
             theus.run_sync(short)
 
@@ -64,6 +67,8 @@ async def _told_and_cleaning_up(theus: Session, how: str) -> None:
 
     contexts: list[Context] = []
 
+    theus.audit.note("something to verify")
+    await theus.audit.sync()
     run = theus.start(tidy)
     await gate.reached()
     run.cancel()

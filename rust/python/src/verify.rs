@@ -8,15 +8,17 @@ use theus_core::audit::checkpoint::Checkpoint;
 use theus_core::audit::report::{Place, Report, Unreadable};
 use theus_core::audit::verify::{Options, to_hex, verify};
 
-use crate::errors::theus_error;
+use crate::errors::{run_error, theus_error};
+use crate::run::Run;
 
 #[pyfunction]
-#[pyo3(signature = (path, *, key, checkpoints))]
+#[pyo3(signature = (path, *, key, checkpoints, run = None))]
 pub fn verify_logs(
     py: Python<'_>,
     path: PathBuf,
     key: Option<Vec<u8>>,
     checkpoints: Option<String>,
+    run: Option<Py<Run>>,
 ) -> PyResult<Vec<Bound<'_, PyDict>>> {
     // Signals are the main thread's.
     let main = py.import("threading")?.call_method0("main_thread")?;
@@ -25,12 +27,15 @@ pub fn verify_logs(
         .import("threading")?
         .call_method0("get_ident")?
         .extract()?;
+    let must_stop = || run.as_ref().is_some_and(|run| run.get().must_stop());
     let mut interrupt = None;
+    let mut stopped = false;
     let mut go_on = || {
         if ident == here {
             interrupt = Python::attach(|py| py.check_signals().err());
         }
-        interrupt.is_none()
+        stopped = must_stop();
+        interrupt.is_none() && !stopped
     };
     let work = || -> Result<Vec<Report>, Unreadable> {
         let checkpoints = match checkpoints {
@@ -50,6 +55,19 @@ pub fn verify_logs(
     let judged = py.detach(work);
     if let Some(interrupt) = interrupt {
         return Err(interrupt);
+    }
+    if let (true, Some(run)) = (stopped, &run) {
+        let run = run.get();
+        run.tell(py)?;
+        let (name, number) = (run.name(py), run.number());
+        let message = format!("run r{number} of '{name}' was cancelled while it verified a log");
+        return Err(run_error(
+            py,
+            "RunCancelledError",
+            &message,
+            &name,
+            Some(number),
+        ));
     }
     let reports = judged.map_err(|e| theus_error(py, "UnreadableLogError", &e.to_string()))?;
     reports
