@@ -13,7 +13,7 @@ unexport CONDA_PREFIX
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml 2>/dev/null)
+RUST_SOURCES := $(shell find rust/core rust/python -name '*.rs' -o -name Cargo.toml 2>/dev/null)
 
 ##@ Use
 demo: build ## execute the quickstart notebook in a real kernel and list its runs
@@ -28,6 +28,7 @@ build: $(VENV)/.core ## set up .venv and build the Rust core into the package
 test: build ## tests of the Rust core, then of everything else (without the slow ones)
 	@tools/browser_tools.sh
 	@cargo test --quiet --package theus_core
+	@cargo test --quiet --manifest-path rust/model/Cargo.toml --target-dir target/model
 	@$(PY) -m pytest -m "not slow" --ignore tests/browser $(ARGS)
 	@$(PY) -m pytest -m "not slow" tests/browser $(ARGS)
 
@@ -47,6 +48,7 @@ lint: build ## ruff, mypy, stubtest, clippy, rustfmt, tsc: all must be silent
 	@$(PY) -m mypy
 	@$(PY) -m mypy.stubtest --concise --mypy-config-file pyproject.toml theus_nb._core
 	@cargo fmt --all --check
+	@cargo fmt --check --manifest-path rust/model/Cargo.toml
 	@PYO3_PYTHON=$(CURDIR)/$(PY) cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@tools/browser_tools.sh
 	@if [ -x node_modules/.bin/tsc ]; then node_modules/.bin/tsc; else \

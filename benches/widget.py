@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         goals.append(goal)
     goals += in_browser(options.only, quick=options.quick, more=more)
     size = len(script().encode()) / 1e3
-    goals.append(Goal("JavaScript shipped", SHIPPED, None, "kB", size))
+    goals.append(Goal("JavaScript shipped, without its comments", SHIPPED, None, "kB", size))
     head = ["what", "must", "aim", "measured", "met?"]
     print(f"\n{table(head, (goal.row() for goal in goals))}")
     print(f"\n{facts()}; load {os.getloadavg()[0]:.1f}.")

@@ -33,6 +33,7 @@ ONLY_FROM: Final[dict[str, tuple[str, ...]]] = {
     "IPython": ("notebook.*", "timeline.widget"),
     "ipykernel": ("notebook.*",),
     "anywidget": ("timeline.widget",),
+    "PIL": ("timeline.raster",),
     "theus_nb._core": (
         "run",
         "lanes",
@@ -71,18 +72,21 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "admitted": ("_core", "guard"),
     "outputs": ("errors", "contract", "guard"),
     "key_file": (),
-    "audit_place": ("errors", "key_file"),
+    "audit_options": ("errors",),
+    "audit_place": ("errors",),
     "audit_sync": ("access", "errors", "waiting"),
     "audit_status": (),
-    "audit_reading": ("errors",),
+    "audit_reading": ("contract", "errors"),
     "audit": (
         "_core",
         "access",
         "errors",
+        "audit_options",
         "audit_place",
         "audit_reading",
         "audit_status",
         "audit_sync",
+        "key_file",
         "proof",
         "waiting",
     ),
@@ -93,25 +97,34 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "file_paths": ("errors",),
     "staging": ("access",),
     "file_stream": ("errors", "waiting"),
+    "file_tables": ("errors", "file_stream"),
     "files": ("_core", "errors", "access", "effects", "file_*", "staging", "waiting"),
-    "signals": ("_core", "errors", "access", "effects", "waiting"),
+    "signals": ("_core", "errors", "contract", "access", "effects", "waiting"),
     "notebook_zone": ("errors", "contract"),
     "publishing": ("lanes",),
     "replacing": ("attempts",),
     "verdict": (),
     "proof": ("_core", "access", "errors", "key_file", "verdict"),
     "logs": ("errors",),
+    "output_file": ("errors", "logs"),
     "log_text": ("logs", "verdict"),
     "export": ("errors", "logs"),
     "prune": ("errors", "logs", "proof"),
     "timeline.model": (),
     "timeline.assets": (),
-    "timeline.facts": ("timeline.model", "timeline.static"),
+    "timeline.facts": ("timeline.model", "timeline.picture"),
     "timeline.source": ("_core", "errors", "timeline.facts", "timeline.model"),
     "timeline.pump": ("timeline.model", "timeline.source"),
-    "timeline.static": ("timeline.model",),
-    "timeline.from_log": ("logs", "timeline.model", "timeline.static"),
-    "timeline.exporting": ("timeline.from_log", "timeline.model", "timeline.static"),
+    "timeline.picture": ("timeline.model",),
+    "timeline.raster": ("timeline.model", "timeline.picture"),
+    "timeline.static": ("timeline.model", "timeline.picture"),
+    "timeline.from_log": ("logs", "timeline.model", "timeline.picture", "timeline.static"),
+    "timeline.exporting": (
+        "timeline.from_log",
+        "timeline.model",
+        "timeline.picture",
+        "timeline.static",
+    ),
 }
 
 LAZY: Final[dict[str, tuple[str, ...]]] = {
@@ -324,6 +337,17 @@ def test_the_judge_sees_what_it_should(importer: str, source: str, complaint: st
 def test_the_core_knows_no_python() -> None:
     manifest = (ROOT / "rust/core/Cargo.toml").read_text(encoding="utf-8")
     assert "pyo3" not in manifest, "rust/core must not depend on pyo3: bindings live in rust/python"
+
+
+@pytest.mark.parametrize("name", ["log", "shared", "writer"])
+def test_the_model_decides_every_step_of_the_hand_off(name: str) -> None:
+    source = (ROOT / f"rust/core/src/audit/{name}.rs").read_text(encoding="utf-8")
+    std = re.findall(r"^use std::sync::(.*);$", source, re.MULTILINE)
+    taken = {word for line in std for word in re.findall(r"\w+", line)} - {"atomic"}
+    assert taken <= {"Arc", "Ordering", "PoisonError"}, (
+        "locks come from crate::sync: see rust/model"
+    )
+    assert "tokio::time" not in source, "waits come from crate::sync: see rust/model"
 
 
 # --- Files ----------------------------------------------------------------------------------------

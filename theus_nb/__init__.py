@@ -52,3 +52,12 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from theus_nb import notebook  # noqa: PLC0415 - likewise
 
     notebook.unload(shell)
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        msg = f"module 'theus_nb' has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib.metadata import version  # noqa: PLC0415 - slow to import, and rarely asked for
+
+    return version("theus_nb")

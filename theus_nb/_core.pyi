@@ -116,6 +116,9 @@ class Run:
     @property
     def cancelled_by_asyncio(self) -> bool:
         """Whether that was asyncio (a cancelled task, a gather) and not its owner."""
+    @property
+    def awaiter_cancelled(self) -> bool:
+        """Whether that was asyncio, or the end of the task that awaited it."""
 
     task: Any
     def keep_outputs(self, outputs: dict[str, object]) -> None:

@@ -19,7 +19,7 @@ class AuditLog:
         notify: Called once, with a sentence, when the log cannot be created or written.
         key: Key of the chain.
         default_place: Nobody asked for this place: it gets a ``.gitignore``, and where it cannot
-            be written to the log stays in memory.
+            be written to the log stays in memory, unless `stop` or `durable` count on it.
         messages: Whether the texts of exceptions are recorded.
         stop: Whether new runs are refused once the log cannot be written.
         wait: Whether bodies wait while the queue is full; otherwise the entries of runs submitted
@@ -83,6 +83,14 @@ class AuditLog:
     @property
     def trouble(self) -> str | None:
         """Why nothing is written any more, or why the log is in memory only."""
+    @property
+    def fallback(self) -> str | None:
+        """Why the log is in memory although it was to be on disk; None if it is not."""
+    def tell(self) -> None:
+        """Call `notify` if something happened to the log and nobody has been told yet.
+
+        In a forked child this does nothing.
+        """
     @property
     def has_room(self) -> bool:
         """Whether notes and new runs find room in the queue at present."""

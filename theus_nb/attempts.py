@@ -107,6 +107,11 @@ class Attempts:
         if attempt.is_over:
             self._stopper.forget(run)
 
+    def check_time(self, attempt: Attempt) -> None:
+        """Stop a body that has swallowed the exception which told it that its time was up."""
+        if attempt.is_over:
+            raise asyncio.CancelledError
+
     def explain(self, run: Run, attempt: Attempt, error: BaseException) -> BaseException:
         """Return what an attempt has failed with: a body may have been stopped for its time."""
         if attempt.is_over and isinstance(error, _STOPPED):
@@ -162,6 +167,7 @@ class Attempts:
                     value = process.fn(access.context, *args, **kwargs)
                     if inspect.isawaitable(value):
                         value = await value
+                _check_limit(limit)
                 if not access.finish(value):
                     files = commit(run, access, value)
                     if files is not None:
@@ -197,11 +203,20 @@ class Attempts:
             raise failure
 
     def _timed_out(self, run: Run, policy: Policy) -> RunTimeoutError:
+        dropped = "what it wrote was dropped"
+        if run.process.contract.is_open:
+            dropped = "what it did to the notebook's variables stays"
         msg = (
             f"run {run.id} of {run.name!r} took longer than its timeout of {policy.timeout:g} s; "
-            "what it wrote was dropped. Give it more time (timeout=...), or less to do"
+            f"{dropped}. Give it more time (timeout=...), or less to do"
         )
         return RunTimeoutError(msg, process=run.name, run_id=run.id)
+
+
+def _check_limit(limit: asyncio.Timeout) -> None:
+    """Raise for a body that has swallowed the cancellation which told it that its time was up."""
+    if limit.expired():
+        raise TimeoutError
 
 
 def _drop_files(access: Access) -> None:

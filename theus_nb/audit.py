@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb._core import AuditLog
 from theus_nb.access import current
-from theus_nb.audit_place import find_place, read_key
-from theus_nb.audit_reading import as_frame, as_utc, read_files
+from theus_nb.audit_options import one_of
+from theus_nb.audit_place import find_place
+from theus_nb.audit_reading import as_frame, read_files, select
 from theus_nb.audit_status import AuditStatus
 from theus_nb.audit_sync import room, stop_with_run, wait_for_disk, wait_for_room
-from theus_nb.errors import AuditWriteError, ContractError, UnreadableLogError
+from theus_nb.errors import AuditError, AuditWriteError, UnreadableLogError
+from theus_nb.key_file import key_of_environment
 from theus_nb.waiting import finished
 
 if TYPE_CHECKING:
@@ -74,11 +76,12 @@ class Audit:
         durable: bool = False,
         notebook: str | None = None,
     ) -> None:
-        _one_of("audit_errors", errors, ("type", "message"))
-        _one_of("audit_policy", policy, ("warn", "stop"))
-        _one_of("audit_full", full, ("drop", "wait"))
-        self.place = find_place(directory, on_disk=on_disk)
-        self._key = key = read_key()
+        one_of("audit_errors", errors, ("type", "message"))
+        one_of("audit_policy", policy, ("warn", "stop"))
+        one_of("audit_full", full, ("drop", "wait"))
+        counted_on = durable or policy == "stop"
+        self.place = find_place(directory, on_disk=on_disk, counted_on=counted_on)
+        self._key = key = key_of_environment(AuditError)
         opening = {
             "format": 1,
             "session": self.place.session,
@@ -123,9 +126,9 @@ class Audit:
             >>> theus.audit.note("checked by hand")            # doctest: +SKIP
             17
         """
-        if self.waits:
-            return self.log.note(text, kept=self._has_waited())
-        return self.log.note(text)
+        number = self.log.note(text, kept=self.waits and self._has_waited())
+        self.log.tell()
+        return number
 
     async def sync(self) -> None:
         """Wait until everything recorded so far has been confirmed by the disk.
@@ -143,6 +146,7 @@ class Audit:
             >>> await theus.audit.sync()                       # doctest: +SKIP
         """
         await finished(self.log.synced())
+        self.log.tell()
 
     def wait(self, timeout: float | None = None) -> None:
         """Block until everything recorded so far has been confirmed by the disk.
@@ -156,13 +160,14 @@ class Audit:
             AuditWriteError: The log could not be written, or the disk took too long.
         """
         wait_for_disk(self.log, timeout)
+        self.log.tell()
 
     # -- reading ------------------------------------------------------------------------------
 
     @property
     def directory(self) -> pathlib.Path | None:
         """Where the log lies, or will from its first entry on; None in memory."""
-        return self.place.directory
+        return None if self.log.fallback is not None else self.place.directory
 
     @property
     def position(self) -> tuple[int, int, int]:
@@ -173,14 +178,13 @@ class Audit:
     def status(self) -> AuditStatus:
         """How far the log has come, and what is wrong with it."""
         entries, synced, dropped = self.log.position()
-        trouble = self.log.trouble
         return AuditStatus(
             directory=self.directory,
             entries=entries,
             written=self.log.written,
             synced=synced,
             dropped=dropped,
-            trouble=trouble,
+            trouble=self.log.trouble,
             keyed=self._key is not None,
         )
 
@@ -203,14 +207,16 @@ class Audit:
         """
         from theus_nb.proof import verify  # noqa: PLC0415 - only its users pay for it
 
-        if self.directory is None or not self.log.position()[0]:
-            where = "in memory" if self.directory is None else "empty so far"
+        if begun := self.log.position()[0] > 0:
+            self.wait()
+        if self.directory is None or not begun:
+            why = self.log.fallback or "audit=False"
+            where = "empty so far" if self.directory else f"in memory ({why})"
             msg = (
                 f"this session's audit log is {where}: there is no file to verify. For another "
                 "log: %theus verify PATH, or theus-nb verify PATH"
             )
             raise UnreadableLogError(msg)
-        self.wait()
         return verify(self.directory, checkpoint, self._key)
 
     def tail(self, n: int = 20) -> list[Entry]:
@@ -221,7 +227,13 @@ class Audit:
 
         Returns:
             The entries as dicts, as they stand in the log.
+
+        Raises:
+            AuditError: ``n`` is no whole number.
         """
+        if type(n) is not int:
+            msg = f"tail takes a number of entries, not {n!r}"
+            raise AuditError(msg)
         if n <= 0:
             return []
         self.log.settle(_GLANCE)
@@ -245,19 +257,12 @@ class Audit:
             since: A time (without a zone: local), a time as ISO text, or how long ago.
 
         Raises:
-            AuditError: ``since`` is none of these.
+            AuditError: ``since`` is none of these, or there are no entries of this kind.
 
         Example:
             >>> theus.audit.query(process="crunch", kind="run_failed")   # doctest: +SKIP
         """
-        earliest = None if since is None else as_utc(since)
-        return [
-            entry
-            for entry in self._entries()
-            if (process is None or entry.get("process") == process)
-            and (kind is None or entry["kind"] == kind)
-            and (earliest is None or entry["ts"] >= earliest)
-        ]
+        return select(self._entries(), process, kind, since)
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return all entries as a pandas DataFrame, one row each, ``ts`` as times in UTC."""
@@ -379,6 +384,8 @@ class Audit:
         except AuditWriteError as error:
             # The end of a session is no place to raise; whoever asked for durability was told.
             _log.warning("%s", error)
+        else:
+            self.log.tell()
 
     def __repr__(self) -> str:
         status = self.status
@@ -391,10 +398,3 @@ class Audit:
 def _tell(what: str) -> None:
     """Say what happened to the log, in one line."""
     _log.warning("theus_nb: %s; see theus.audit.status", what)
-
-
-def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        listed = " or ".join(map(repr, choices))
-        msg = f"{option} is {listed}, not {value!r}"
-        raise ContractError(msg)

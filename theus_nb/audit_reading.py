@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from theus_nb.contract import did_you_mean
 from theus_nb.errors import AuditError
 
 if TYPE_CHECKING:
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pandas as pd
+
+
+KINDS: Final = (
+    "session_started", "session_ended", "process_defined",
+    "run_started", "run_finished", "run_failed", "run_cancelled", "run_abandoned", "run_retried",
+    "contract_denied", "state_committed", "signal_published", "commit_intent", "file_written",
+    "loop_blocked", "note", "dropped",
+)  # fmt: skip
+"""What entries can be of; ``docs/audit-format.md`` says what each of them holds."""
 
 
 def as_utc(since: dt.datetime | dt.timedelta | str) -> str:
@@ -30,6 +40,31 @@ def as_utc(since: dt.datetime | dt.timedelta | str) -> str:
     except (AttributeError, ValueError, OverflowError) as error:
         msg = f"since is a datetime, a timedelta or an ISO text, not {since!r}"
         raise AuditError(msg) from error
+
+
+def select(
+    entries: Iterable[dict[str, Any]],
+    process: str | None,
+    kind: str | None,
+    since: dt.datetime | dt.timedelta | str | None,
+) -> list[dict[str, Any]]:
+    """Return the entries that match everything that is not None.
+
+    Raises:
+        AuditError: No entry is ever of this kind, or this is no time.
+    """
+    if kind is not None and kind not in KINDS:
+        meant = did_you_mean(str(kind), KINDS) or f"; there are {', '.join(KINDS)}"
+        msg = f"no entry is of kind {kind!r}{meant}"
+        raise AuditError(msg)
+    earliest = None if since is None else as_utc(since)
+    return [
+        entry
+        for entry in entries
+        if (process is None or entry.get("process") == process)
+        and (kind is None or entry["kind"] == kind)
+        and (earliest is None or entry["ts"] >= earliest)
+    ]
 
 
 def read_files(directory: pathlib.Path) -> Iterator[dict[str, Any]]:

@@ -7,15 +7,18 @@ when it was interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from theus_nb import export, log_text
 from theus_nb.errors import UnreadableLogError
+from theus_nb.key_file import key_of_environment
 from theus_nb.logs import entries, find_logs, follow
+from theus_nb.output_file import replacing
 from theus_nb.proof import checkpoint_lines, read_key, verify
 from theus_nb.prune import parse_age, prune
 from theus_nb.verdict import terminal_safe
@@ -46,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 for a wrong command line, with 0 after ``--help``.
     """
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: int = options.command(options)
         sys.stdout.flush()
@@ -102,7 +108,8 @@ def _show(options: argparse.Namespace) -> int:
         return _picture(logs, options.html)
     print(log_text.heading())
     if options.follow:
-        newest = list(logs.values())[-1]
+        # Their names are no help: clocks are set back.
+        newest = max(logs.values(), key=lambda files: files[-1].stat().st_mtime)
         for entry in follow(newest[0].parent, lambda: time.sleep(_PAUSE)):
             print(log_text.row(entry), flush=True)
         return GOOD
@@ -117,23 +124,34 @@ def _show(options: argparse.Namespace) -> int:
 def _picture(logs: dict[str, list[Path]], out: Path) -> int:
     from theus_nb.timeline.from_log import document  # noqa: PLC0415 - only who draws pays for it
 
-    made = document({log: entries(files) for log, files in logs.items()})
-    out.write_text(made.html, encoding="utf-8")
-    print(terminal_safe(f"{out}: {made.runs} runs; open it in a browser"))
+    with replacing(out) as file:
+        made = document({log: entries(files) for log, files in logs.items()})
+        file.write_text(made.html, encoding="utf-8")
+    print(terminal_safe(f"{out}: {_count(made.runs, 'run', 'runs')}; open it in a browser"))
     return GOOD
 
 
 def _export(options: argparse.Namespace) -> int:
     logs = {log: entries(files) for log, files in find_logs(options.path).items()}
-    write = {
-        "perfetto": export.write_perfetto,
-        "csv": export.write_csv,
-        "parquet": export.write_parquet,
+    write, end = {
+        "perfetto": (export.write_perfetto, "perfetto.json"),
+        "csv": (export.write_csv, "csv"),
+        "parquet": (export.write_parquet, "parquet"),
     }[options.format]
-    count = write(logs, options.out)
-    what = "runs; open it at ui.perfetto.dev" if options.format == "perfetto" else "entries"
-    print(terminal_safe(f"{options.out}: {count} {what}"))
+    one = next(iter(logs)) if len(logs) == 1 else "theus-audit"
+    out: Path = options.out or Path(f"{one}.{end}")
+    with replacing(out) as file:
+        count = write(logs, file)
+    if options.format == "perfetto":
+        said = f"{_count(count, 'run', 'runs')}; open it at ui.perfetto.dev"
+    else:
+        said = _count(count, "entry", "entries")
+    print(terminal_safe(f"{out}: {said}"))
     return GOOD
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _prune(options: argparse.Namespace) -> int:
@@ -148,7 +166,9 @@ def _prune(options: argparse.Namespace) -> int:
 
 
 def _key(options: argparse.Namespace) -> bytes | None:
-    return None if options.key_file is None else read_key(options.key_file)
+    if options.key_file is not None:
+        return read_key(options.key_file)
+    return key_of_environment(UnreadableLogError)
 
 
 def _age(text: str) -> timedelta:
@@ -158,6 +178,27 @@ def _age(text: str) -> timedelta:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+class _Version(argparse.Action):
+    """Shows the version."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
+        print(f"theus-nb {version('theus_nb')}")
+        parser.exit()
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse fills an optional OUT before it has seen what stands behind an option.
+    if rest and options.command is _export and options.out is None and rest[0][:1] != "-":
+        options.out = Path(rest.pop(0))
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="theus-nb",
@@ -165,6 +206,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit code: 0 all is well, 1 a log is not consistent or complete, 2 not readable, "
         "130 interrupted.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument(
@@ -172,7 +214,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     keyed = argparse.ArgumentParser(add_help=False, parents=[where])
     keyed.add_argument(
-        "--key-file", metavar="FILE", help="the key of a keyed log; only its owner may read it"
+        "--key-file",
+        metavar="FILE",
+        help="the key of a keyed log; only its owner may read it. Default: THEUS_AUDIT_KEY_FILE",
     )
 
     command = commands.add_parser("verify", parents=[keyed], help="check every hash and every link")
@@ -213,7 +257,13 @@ def _parser() -> argparse.ArgumentParser:
         formats.add_argument(
             f"--{name}", dest="format", action="store_const", const=name, help=help_text
         )
-    command.add_argument("out", metavar="OUT", type=Path, help="the file to write")
+    command.add_argument(
+        "out",
+        metavar="OUT",
+        type=Path,
+        nargs="?",
+        help="the file to write; the log's name with another ending if not given",
+    )
     command.set_defaults(command=_export)
 
     command = commands.add_parser(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable, Iterable
 from typing import Final, Self
 
@@ -11,6 +13,9 @@ from theus_nb.errors import ContractError
 
 NOTEBOOK_ZONE: Final = "nb"
 """First segment of the paths that stand for the notebook's own variables."""
+
+MAX_NAME: Final = 1000
+"""Characters that a name, a path, a topic or a side effect may have: all of them are recorded."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,12 +51,14 @@ def check_path(text: object) -> str:
         The path with its zone; a bare name gets the zone ``nb``.
 
     Raises:
-        ContractError: Not a string, an empty or illegal segment, or a segment beginning with
-            ``_`` (reserved: display probes look such names up on any object).
+        ContractError: Not a string, too long, an empty or illegal segment, or a segment beginning
+            with ``_`` (reserved: display probes look such names up on any object).
     """
     if not isinstance(text, str):
         msg = f"a path is a string such as 'domain.raw', not {type(text).__name__}"
         raise ContractError(msg)
+    if len(text) > MAX_NAME:  # asked here as well: a call would cost every access
+        check_length("a path", text)
     segments = text.split(".")
     for segment in segments:
         if not segment.isidentifier() or segment.startswith("_"):
@@ -91,6 +98,45 @@ def parse_access(text: object) -> Access:
     return Access(path, optional, local or path.rpartition(".")[2])
 
 
+def check_length(what: str, text: str) -> None:
+    """Refuse a text that is too long to be a name.
+
+    Args:
+        what: What it should be, for the message.
+        text: The text.
+
+    Raises:
+        ContractError: It has more than `MAX_NAME` characters.
+    """
+    if len(text) > MAX_NAME:
+        msg = f"{what} has at most {MAX_NAME} characters, not {len(text)}: {text[:40]!r}…"
+        raise ContractError(msg)
+
+
+@functools.lru_cache(maxsize=4096)
+def check_topic(topic: object, *, pattern: bool = False) -> str:
+    """Return a topic, or explain what is wrong with it.
+
+    Args:
+        topic: Dotted names, with the characters of paths: ``prices.oil``.
+        pattern: Whether ``prices.*`` (everything beneath) and ``*`` will do.
+
+    Raises:
+        ContractError: Not a string, too long, or an empty or illegal segment.
+    """
+    if not isinstance(topic, str):
+        msg = f"a topic is a string such as 'prices.oil', not {type(topic).__name__}"
+        raise ContractError(msg)
+    check_length("a topic", topic)
+    segments = topic.split(".")
+    names = segments[:-1] if pattern and segments[-1] == "*" else segments
+    if all(name.isidentifier() and name[0] != "_" for name in names):
+        return topic
+    also = ", or 'prices.*' for everything beneath prices" if pattern else ""
+    msg = f"invalid topic {topic!r}: write dotted names such as 'prices' or 'prices.oil'{also}"
+    raise ContractError(msg)
+
+
 def _sequence(option: str, value: object) -> list[object]:
     """Return the items of an option; a lone string is a common slip and is refused."""
     if value is None:
@@ -118,6 +164,13 @@ def _side_effects(value: object) -> tuple[str, ...]:
         if not isinstance(item, str) or not item.strip():
             msg = f"side_effects takes words such as 'net' or 'file:out/*.csv', not {item!r}"
             raise ContractError(msg)
+        check_length("a side effect", item)
+        kind, _, what = item.strip().partition(":")
+        if kind == "signal":
+            check_topic(what.strip(), pattern=True)
+        if kind == "file" and (not what.strip() or "\0" in what):
+            msg = f"{item!r} names no file: write 'file:out/table.csv' or 'file:out/*.csv'"
+            raise ContractError(msg)
         found.append(item.strip())
     return tuple(dict.fromkeys(found))
 
@@ -134,17 +187,27 @@ def exception_types(option: str, value: object) -> tuple[type[BaseException] | s
     """
     found: list[type[BaseException] | str] = []
     for item in _sequence(option, value):
-        if isinstance(item, str) or (isinstance(item, type) and issubclass(item, BaseException)):
-            found.append(item)
-        else:
+        kind = item
+        if isinstance(item, str) and all(part.isidentifier() for part in item.split(".")):
+            # Looked up when something is raised, unless it is plain now that this never is.
+            kind = getattr(builtins, item, BaseException)
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             msg = f"{option} takes exception types such as ValueError, not {item!r}"
             raise ContractError(msg)
+        found.append(item if isinstance(item, str) else kind)
     return tuple(found)
 
 
 def declares(types: tuple[type[BaseException] | str, ...], error: BaseException) -> bool:
-    """Tell whether an exception is of one of the types, given as classes or as names."""
-    names = {cls.__name__ for cls in type(error).__mro__}
+    """Tell whether an exception is of one of the types, given as classes or as names.
+
+    A name with dots begins with the package, which is enough: ``requests.ConnectionError`` is
+    defined in ``requests.exceptions``.
+    """
+    names = set()
+    for cls in type(error).__mro__:
+        package = cls.__module__.partition(".")[0]
+        names |= {cls.__name__, f"{package}.{cls.__name__}", f"{cls.__module__}.{cls.__name__}"}
     for kind in types:
         if kind in names if isinstance(kind, str) else isinstance(error, kind):
             return True

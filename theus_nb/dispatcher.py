@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Final
 
-from theus_nb import _core
-from theus_nb._core import Access
+from theus_nb._core import Access, Engine
 from theus_nb.access import begin, current, telling
 from theus_nb.admitted import Handle, awaits, body_over, run_of
 from theus_nb.attempts import Attempt, Attempts
@@ -60,7 +60,7 @@ class Dispatcher:
         self.grace = grace
         self.output_route: Callable[[], Callable[[], None]] | None = None
         self.endings = Endings(zone, registry)
-        self.engine = _core.Engine(self.endings, current.get, RECORDS, audit.log)
+        self.engine = Engine(self.endings, current.get, RECORDS, audit.log)
         self.endings.engine = self.engine
         self.lanes = WorkerLanes(workers, self.execute)
         self.timer = Timer()
@@ -68,6 +68,8 @@ class Dispatcher:
         self.attempts = Attempts(self.engine, self.timer, self.stopper)
         self.endings.attempts, self.endings.stopper = self.attempts, self.stopper
         self.loop: asyncio.AbstractEventLoop | None = None
+        # Loops that end with the run they were made for: nobody else may rely on one of them.
+        self.passing: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._bridge: Bridge | None = None
         self.tasks = Tasks(self.engine, self.run)
 
@@ -82,28 +84,27 @@ class Dispatcher:
         self.engine.watch_loop(bridge)
 
     def here(self) -> Bridge | None:
-        """Return the bridge of the loop that runs in this thread, or None where none runs.
-
-        The first loop seen becomes the session's.
-        """
+        """Return the bridge of this thread's loop, if any; the first that stays is adopted."""
         loop = _get_running_loop()
         if loop is None:
             return None
-        if loop is not self.loop and (self.loop is None or self.loop.is_closed()):
+        unadopted = self.loop is None or self.loop.is_closed()
+        if loop is not self.loop and unadopted and loop not in self.passing:
             self.adopt_loop(loop)
         return self._bridge if loop is self.loop else bridge_for(loop)
 
     def anywhere(self) -> Bridge:
-        """Return the bridge of this thread's loop, or else of the session's own.
+        """Return the bridge of this thread's loop, of the session's, or of the run we are in.
 
         Raises:
             SessionError: There is no loop: nothing could ever be delivered.
         """
-        bridge = self.here() or self._bridge
-        if bridge is None or bridge.event_loop.is_closed():
-            msg = "no event loop is running: use theus.run_sync(...), or start from async code"
-            raise SessionError(msg)
-        return bridge
+        access = current.get()
+        for bridge in (self.here(), self._bridge, access and access.run.bridge):
+            if bridge is not None and not bridge.event_loop.is_closed():
+                return bridge
+        msg = "no event loop is running: use theus.run_sync(...), or start from async code"
+        raise SessionError(msg)
 
     def define(self, process: Process) -> Definition:
         """Make a process known to the engine. It keeps what that returns for the next time."""
@@ -140,11 +141,7 @@ class Dispatcher:
             current.get(),
         )
 
-    def withdraw(self, run: Run, error: DeadlockError) -> None:
-        """Take a run back whose await was refused: it leaves no trace."""
-        self.engine.withdraw(run, error)
-
-    def execute(
+    def execute(  # noqa: C901 - every run passes here: no calls that only tidy up
         self, run: Run, process: Process, call: Call | Attempt | None, access: Access | None
     ) -> None:
         """Execute one run in the worker thread that took it, and end it.
@@ -171,6 +168,8 @@ class Dispatcher:
                 if setup is not None:
                     setup()
                 value = process.fn(access.context, *args, **kwargs)
+            if attempt is not None:
+                self.attempts.check_time(attempt)
             if access.finish(value):
                 access = None
             elif awaits(process, value):
@@ -300,8 +299,8 @@ class Dispatcher:
             RunCancelledError: Somebody cancelled the run.
             Exception: Whatever the function raised.
 
-        Cancellation: cancelling the awaiting task cancels the run: its coroutine is cancelled; a
-            thread goes on and what it writes is dropped.
+        Cancellation: cancelling the awaiting task cancels the run: its coroutine is cancelled, its
+            thread stopped, or given up after a grace: then what it writes is dropped.
 
         Example:
             >>> await theus.run("fetch")                       # doctest: +SKIP
@@ -314,7 +313,10 @@ class Dispatcher:
             try:
                 return await submitted
             except DeadlockError as error:
-                self.withdraw(submitted, error)
+                self.engine.withdraw(submitted, error)
+                raise
+            except asyncio.CancelledError:
+                self.endings.awaiter_cancelled(submitted)
                 raise
         parent = current.get()
         admitted = found or self.admit(process, parent, True, True)  # noqa: FBT003

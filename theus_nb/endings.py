@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.access import telling
 from theus_nb.contract import declares, grants
-from theus_nb.errors import DeadlockError, MissingInputError, RunCancelledError, UpstreamError
+from theus_nb.errors import (
+    DeadlockError,
+    MissingInputError,
+    RunCancelledError,
+    UpstreamError,
+    text_of,
+)
 from theus_nb.lanes import bridge_for
+from theus_nb.stopper import Stopper, threads_go_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
     from theus_nb.files import Files
     from theus_nb.notebook_zone import NotebookZone
     from theus_nb.registry import Registry
-    from theus_nb.stopper import Stopper
 
 _PACKAGE: Final = str(pathlib.Path(__file__).parent)
 
@@ -34,10 +40,7 @@ _COMPLAINT: Final = re.compile(
 
 def minds_its_thread(error: BaseException) -> bool:
     """Tell whether an exception complains about the thread in which something was called."""
-    try:
-        return _COMPLAINT.search(str(error)) is not None
-    except Exception:  # noqa: BLE001 - an exception whose text fails says nothing about threads
-        return False
+    return _COMPLAINT.search(text_of(error)) is not None
 
 
 def strip_frames(error: BaseException) -> BaseException:
@@ -46,14 +49,6 @@ def strip_frames(error: BaseException) -> BaseException:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
     return error.with_traceback(trace)
-
-
-def thread_goes_on(run: Run, whose: str = "its thread") -> str:
-    """Say what follows from it that the thread of a run had to be given up."""
-    text = f"{whose} did not stop and goes on, what it writes to the state is dropped"
-    if run.process.contract.is_open:
-        text += " (what this cell does to the notebook's variables is not)"
-    return text
 
 
 def name_circle(engine: Engine, circle: list[int]) -> str:
@@ -83,6 +78,8 @@ class Endings:
         self._registry = registry
         # Whether a task was ever cancelled for a run: until then nobody needs to be asked.
         self.cancelled_tasks = False
+        # Hears of runs whose awaiters see a bare CancelledError.
+        self.on_awaiter_cancelled: Callable[[Run], None] | None = None
 
     # -- called by the engine ---------------------------------------------------------------
 
@@ -146,7 +143,7 @@ class Endings:
         writer = next((s for s in self.engine.spans() if s[0] == number), None)
         by = f" by run r{writer[0]} of `{writer[2]}`" if kind == "failed" and writer else ""
         again = f"run `{writer[2]}` again" if by and writer else "write it again"
-        text = str(cause).partition("\n")[0]
+        text = text_of(cause).partition("\n")[0]
         msg = (
             f"process {run.name!r} cannot run: its input {path!r} was left failed{by} "
             f"({type(cause).__name__}: {text}). Either {again}, or take the state as it is with "
@@ -170,7 +167,7 @@ class Endings:
         why = f": {reason}" if reason is not None else ""
         tail = ""
         if status == "abandoned":
-            tail = f"; {thread_goes_on(run)}"
+            tail = f"; {threads_go_on([run], run.name)}"
         msg = f"run {run.id} of {run.name!r} was cancelled{why}{tail}"
         return RunCancelledError(msg, process=run.name, run_id=run.id)
 
@@ -211,7 +208,13 @@ class Endings:
         failure = run.failure()
         if failure is not None and self.forgive(run) == 0:
             return failure
+        self.awaiter_cancelled(run)
         return error
+
+    def awaiter_cancelled(self, run: Run) -> None:
+        """Have it known that the task which awaited a run was cancelled, and the run with it."""
+        if self.on_awaiter_cancelled is not None:
+            self.on_awaiter_cancelled(run)
 
     def forgive(self, run: Run) -> int:
         """Take back the cancellation that a run's owner asked for; return how many remain."""

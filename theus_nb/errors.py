@@ -44,6 +44,20 @@ from __future__ import annotations
 import asyncio
 
 
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception, whatever its ``__str__`` does.
+
+    Args:
+        error: Any exception, a user's among them.
+    """
+    try:
+        return str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failed:  # noqa: BLE001 - SystemExit, too: an error is being told of
+        return f"<its text cannot be made: {type(failed).__name__}>"
+
+
 class TheusError(Exception):
     """Base of everything theus_nb raises on purpose.
 

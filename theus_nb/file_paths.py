@@ -22,7 +22,7 @@ def file_name(path: object) -> str:
 
     Raises:
         ContractError: Not a path.
-        FileWriteError: A NUL in it, or no name at its end.
+        FileWriteError: A NUL or a lone surrogate in it, or no name at its end.
     """
     if not isinstance(path, str | bytes | os.PathLike):
         msg = f"a file is named by a str or a pathlib.Path, not {type(path).__name__}"
@@ -31,6 +31,15 @@ def file_name(path: object) -> str:
     if "\0" in name:
         msg = f"cannot write {name!r}: a file name cannot hold a NUL character"
         raise FileWriteError(msg, path=name)
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError as error:
+        bad = name[error.start]
+        msg = (
+            f"cannot write {name!r}: the system cannot encode {bad!r} in a file name; a name that "
+            "came from it as bytes is taken as bytes"
+        )
+        raise FileWriteError(msg, path=name) from None
     if not name or name.endswith(("/", os.sep)):
         msg = f"cannot write {name!r}: that names a directory; add the name of a file"
         raise NotAFileError(msg, path=name)
@@ -97,7 +106,11 @@ def failure(path: str, step: str, kind: str, number: int | None, text: str) -> F
     untouched = "the file is as it was"
     if step == "sync_directory":
         why, untouched = text, _DURABILITY
-    elif kind in ("NotFound", "NotADirectory") and step in ("find", "create"):
+    elif (
+        kind in ("NotFound", "NotADirectory")
+        and step in ("find", "create")
+        and not os.path.isdir(place)  # noqa: PTH112 - text; a system's own directory takes no file
+    ):
         cls = NoDirectoryError
         why = f"there is no directory {place!r}: pathlib.Path({place!r}).mkdir(parents=True)"
     elif kind == "IsADirectory":

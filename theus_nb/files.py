@@ -14,7 +14,8 @@ from theus_nb.access import current
 from theus_nb.effects import require
 from theus_nb.errors import ContractError
 from theus_nb.file_paths import covers, declared_as, file_name
-from theus_nb.file_stream import CHUNK, FileStream, Sink, Written, as_bytes
+from theus_nb.file_stream import CHUNK, FileStream, Written, as_bytes
+from theus_nb.file_tables import TextSink, csv_options, writer_of
 from theus_nb.staging import Journal, Silent, Staging
 from theus_nb.waiting import either, finished
 
@@ -33,8 +34,8 @@ class Files:
 
     The content goes to a temporary in the same directory, is synced, put in the file's place, and
     the directory is synced: when a method has returned, the file survives a loss of power.
-    Permissions of a file that is replaced are kept, and symbolic links followed; hard links to
-    the old content keep it. Temporaries left by a killed process are called
+    Permissions and extended attributes of a file that is replaced are kept, and symbolic links
+    followed; hard links to the old content keep it. Temporaries left by a killed process are called
     ``.name.theus-<pid>-<n>.tmp``.
 
     Every method is awaited on an event loop, where it never blocks; in a thread without one (a
@@ -140,7 +141,11 @@ class Files:
         Example:
             >>> await theus.files.write_json("out/a.json", {"n": 1})   # doctest: +SKIP
         """
-        text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+        try:
+            text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            error.add_note(f"{path!r} was not touched")
+            raise
         return either(self._write(path, _encode(text + "\n", "utf-8", path)))
 
     def write_csv(self, path: Name, frame: pd.DataFrame, **options: Any) -> Any:  # noqa: ANN401
@@ -149,12 +154,14 @@ class Files:
         Args:
             path: Where.
             frame: A pandas DataFrame or Series. It must not change until this is done.
-            **options: Passed to ``to_csv``.
+            **options: Passed to ``to_csv``. A name that ends in ``.gz``, ``.zip``, ``.bz2``,
+                ``.xz``, ``.zst`` or ``.tar`` is compressed, as pandas does it.
 
         Returns:
             A `Written`.
 
         Raises:
+            ContractError: No DataFrame or Series, or a ``mode``.
             FileWriteError: As for `write_bytes`.
 
         Cancellation: the file is complete, old or new; the worker thread ends by itself.
@@ -162,11 +169,14 @@ class Files:
         Example:
             >>> await theus.files.write_csv("out/a.csv", frame)        # doctest: +SKIP
         """
-        return either(self._write_by(path, lambda sink: frame.to_csv(sink, **options)))
+        write = writer_of(frame, "to_csv", "a pandas DataFrame or Series")
+        given = csv_options(file_name(path), options)
+        return either(self._write_by(path, lambda sink: write(sink, **given)))
 
     def write_parquet(self, path: Name, frame: pd.DataFrame, **options: Any) -> Any:  # noqa: ANN401
         """Write a DataFrame as Parquet; as `write_csv`. pandas needs pyarrow for it."""
-        return either(self._write_by(path, lambda sink: frame.to_parquet(sink, **options)))
+        write = writer_of(frame, "to_parquet", "a pandas DataFrame (a Series has .to_frame())")
+        return either(self._write_by(path, lambda sink: write(sink, **options)))
 
     def open(self, path: Name) -> FileStream:
         """Begin a file that is written piece by piece; for data larger than memory.
@@ -211,7 +221,7 @@ class Files:
         stream = FileStream(self, self._writer, place, access)
 
         def in_thread() -> Written:
-            with stream, io.BufferedWriter(Sink(stream), CHUNK) as sink:
+            with stream, io.BufferedWriter(TextSink(stream), CHUNK) as sink:
                 write(sink)
             return stream.result()
 

@@ -9,8 +9,26 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from theus_nb.errors import TheusError
 
+KEY_VARIABLE: Final = "THEUS_AUDIT_KEY_FILE"
+"""Names the file that holds the key. The key itself in the environment would reach every child."""
+
 _LEAST: Final = 16
 _MOST: Final = 4096
+
+
+def key_of_environment(refusal: type[TheusError]) -> bytes | None:
+    """Return the key from the file that the environment names; None if it names none.
+
+    Args:
+        refusal: What is raised.
+
+    Raises:
+        TheusError: As for `read_key_file`.
+    """
+    named = os.environ.get(KEY_VARIABLE)
+    if not named:
+        return None
+    return read_key_file(named, f"the audit key file {named!r} ({KEY_VARIABLE})", refusal)
 
 
 def read_key_file(path: str | os.PathLike[str], where: str, refusal: type[TheusError]) -> bytes:

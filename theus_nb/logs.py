@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Entry = dict[str, Any]
 """An entry of a log, as parsed from its line: docs/audit-format.md names the keys."""
 
+_VERSION: Final = 1
+BEGINNING: Final = b'{"seq":'
+"""Of every line of a log."""
 _SEGMENT: Final = re.compile(r"\d{6}\.jsonl")
 
 
@@ -25,7 +28,12 @@ def segments(log: Path) -> list[Path]:
     Args:
         log: Its directory.
     """
-    return sorted(path for path in log.iterdir() if _SEGMENT.fullmatch(path.name))
+    return sorted(path for path in log.iterdir() if is_segment(path))
+
+
+def is_segment(path: Path) -> bool:
+    """Tell whether a file has the name of a segment."""
+    return _SEGMENT.fullmatch(path.name) is not None
 
 
 def find_logs(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
@@ -67,17 +75,49 @@ def entries(files: list[Path]) -> Iterator[Entry]:
         files: Its segments.
 
     Raises:
-        UnreadableLogError: A segment cannot be read.
+        UnreadableLogError: A segment cannot be read, is no file of a log, or is written in another
+            version of the format.
     """
     for file in files:
+        empty, ours = True, False
         try:
             with file.open("rb") as lines:
                 for line in lines:
-                    if (entry := read_entry(line)) is not None:
+                    entry = read_entry(line)
+                    empty, ours = False, ours or entry is not None or _is_begun(line)
+                    if entry is not None:
+                        check_version(file, entry)
                         yield entry
         except OSError as error:
             msg = f"'{file}' cannot be read: {error}"
             raise UnreadableLogError(msg) from error
+        if not (empty or ours):
+            msg = f"'{file}' is not a file of an audit log: none of its lines is an entry"
+            raise UnreadableLogError(msg)
+
+
+def _is_begun(line: bytes) -> bool:
+    """Tell whether a line that is no entry may have been meant as one; a hole reads as zeros."""
+    return line.startswith((BEGINNING, b"\0")) or BEGINNING.startswith(line)
+
+
+def check_version(file: Path, entry: Entry) -> None:
+    """Refuse a log whose first entry names another version of the format.
+
+    Args:
+        file: Its segment, for the message.
+        entry: Any entry of it.
+
+    Raises:
+        UnreadableLogError: It is another version's.
+    """
+    version = entry.get("detail", {}).get("format", _VERSION)
+    if entry["kind"] == "session_started" and version != _VERSION:
+        msg = (
+            f"'{file}' is written in format version {version}, and this theus_nb knows version "
+            f"{_VERSION}: use the theus_nb that wrote it, or a newer one"
+        )
+        raise UnreadableLogError(msg)
 
 
 def read_entry(line: bytes) -> Entry | None:
@@ -114,6 +154,7 @@ def follow(log: Path, wait: Callable[[], object]) -> Iterator[Entry]:
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 if (entry := read_entry(line)) is not None:
+                    check_version(files[number], entry)
                     yield entry
                     if entry["kind"] == "session_ended":
                         return

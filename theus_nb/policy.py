@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from typing import Final, NamedTuple, NoReturn, Self
 
 from theus_nb.contract import declares, exception_types
@@ -14,10 +15,10 @@ _LONGEST: Final = 60.0
 """Seconds after which the pause between attempts does not grow any more."""
 
 _UNITS: Final = {
-    "s": 1.0, "sec": 1.0, "second": 1.0,
-    "m": 60.0, "min": 60.0, "minute": 60.0,
-    "h": 3600.0, "hour": 3600.0,
-    "d": 86400.0, "day": 86400.0,
+    "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0,
+    "m": 60.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "minutes": 60.0,
+    "h": 3600.0, "hour": 3600.0, "hours": 3600.0,
+    "d": 86400.0, "day": 86400.0, "days": 86400.0,
 }  # fmt: skip
 _RATE: Final = re.compile(r"\s*(\d+)\s*(?:/|per)\s*([a-z]+)\s*", re.IGNORECASE)
 
@@ -140,9 +141,10 @@ def _refuse(where: str, problem: str, correct: str) -> NoReturn:
 
 
 def _seconds(where: str, name: str, value: object, *, above: bool) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        seconds = float(value)
-        if seconds > 0 or (seconds == 0 and not above):
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # An integer may be too large for a float, and too long for a message.
+        seconds = float(value) if abs(value) < sys.float_info.max else math.inf
+        if math.isfinite(seconds) and (seconds > 0 or (seconds == 0 and not above)):
             return seconds
     least = "more than 0" if above else "0 or more"
     _refuse(where, f"{name} is a number of seconds, {least}, not {value!r}", f"{name}=2.5")
@@ -160,7 +162,7 @@ def _listed(value: object) -> object:
 
 def _rate(where: str, value: object) -> Rate:
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
-    unit = match and _UNITS.get(match[2].lower().rstrip("s") or "s")
+    unit = match and _UNITS.get(match[2].lower())
     if match is None or unit is None or int(match[1]) < 1:
         _refuse(
             where,

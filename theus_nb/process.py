@@ -10,7 +10,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from theus_nb.contract import NOTEBOOK_ZONE, Contract, did_you_mean, grants
+from theus_nb.contract import NOTEBOOK_ZONE, Contract, check_length, did_you_mean, grants
 from theus_nb.errors import ContractError
 from theus_nb.policy import OPTIONS as POLICY_OPTIONS
 from theus_nb.policy import Policy
@@ -222,8 +222,11 @@ def check_name(name: object) -> str:
     """Return a process name, or explain what is wrong with it.
 
     Raises:
-        ContractError: Not a string, or not made of letters, digits, ``_``, ``-`` and ``.``.
+        ContractError: Not a string, too long, or not made of letters, digits, ``_``, ``-`` and
+            ``.``.
     """
+    if isinstance(name, str):
+        check_length("a process name", name)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         msg = (
             f"invalid process name {name!r}: use letters, digits and '_', beginning with a "

@@ -84,6 +84,7 @@ def prune(
         raise UnreadableLogError(msg)
     for leftover in directory.glob(f"{_HIDDEN}*"):
         shutil.rmtree(leftover)
+    limit = _before(now, keep)
     removed, kept = [], {}
     for report in verify(directory, key=key).logs:
         if report.log not in logs:
@@ -91,9 +92,9 @@ def prune(
         if report.unreadable is not None:
             kept[report.log] = report.unreadable
         elif report.head is None or not report.ended:
-            if _changed(logs[report.log]) < now - keep:
+            if _changed(logs[report.log]) < limit:
                 kept[report.log] = "no session end: it may still be written"
-        elif _ended(logs[report.log]) >= now - keep:
+        elif _ended(logs[report.log]) >= limit:
             continue
         elif not report.ok:
             kept[report.log] = "not consistent: it is evidence, see theus-nb verify"
@@ -105,6 +106,13 @@ def prune(
             shutil.rmtree(hidden)
             removed.append(report.log)
     return Pruned(tuple(removed), kept)
+
+
+def _before(now: datetime, keep: timedelta) -> datetime:
+    try:
+        return now - keep
+    except OverflowError:  # nothing is that old
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _ended(files: list[Path]) -> datetime:

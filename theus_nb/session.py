@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from theus_nb.access import publishers
 from theus_nb.audit import Audit
+from theus_nb.audit_options import is_durable
 from theus_nb.audit_sync import durably, run_durably
 from theus_nb.deadline import EXIT, LEAVING, THREADS, Deadline, call_at_exit
 from theus_nb.decorator import find
@@ -53,8 +54,8 @@ class Session:
             is up; then the run ends as abandoned.
         audit: Whether to write the audit log to disk; otherwise it is kept in memory.
         audit_dir: Where logs lie; by default the environment's ``THEUS_AUDIT_DIR``, or
-            ``.theus/audit`` in the current directory. Only that default gives way to memory
-            where it cannot be written to.
+            ``.theus/audit`` in the current directory. Only the last one gives way to memory
+            where it cannot be written to, unless the policy is ``"stop"``.
         audit_errors: What the log says of exceptions: ``"type"`` (and where they came from), or
             ``"message"`` for their text too, which may contain anything.
         audit_policy: When the log cannot be written: ``"warn"`` once and go on, or ``"stop"``:
@@ -68,7 +69,7 @@ class Session:
 
     Raises:
         ContractError: An argument that makes no sense.
-        AuditError: ``audit_dir`` cannot be written to, or the key file cannot be used.
+        AuditError: The place of the log cannot be written to, or the key file cannot be used.
 
     Attributes:
         audit: The audit log; see `Audit`.
@@ -95,6 +96,10 @@ class Session:
         durability: Literal["run"] | None = None,
         notebook: str | None = None,
     ) -> None:
+        if type(audit) is not bool:
+            msg = f"audit is True or False, not {audit!r}: audit_dir= says where the log goes"
+            raise ContractError(msg)
+        durable = is_durable(durability, on_disk=audit)
         if not (type(grace) in (int, float) and grace >= 0):
             msg = f"grace is a number of seconds, 0 or more, not {grace!r}"
             raise ContractError(msg)
@@ -105,15 +110,12 @@ class Session:
             on_disk=audit,
             directory=audit_dir,
             errors=audit_errors,
-            policy=audit_policy or ("warn" if durability is None else "stop"),
-            full=audit_full or ("drop" if durability is None else "wait"),
-            durable=durability == "run",
+            policy=audit_policy or ("stop" if durable else "warn"),
+            full=audit_full or ("wait" if durable else "drop"),
+            durable=durable,
             notebook=notebook,
         )
-        if durability not in {None, "run"}:
-            msg = f"durability is None or 'run', not {durability!r}"
-            raise ContractError(msg)
-        self._durable = durability == "run"
+        self._durable = durable
         self._dispatcher = Dispatcher(self._workers, self._zone, self.registry, self.audit, grace)
         # Not a method that forwards: a second coroutine would cost each run more than admission.
         run = self._dispatcher.run
@@ -283,7 +285,8 @@ class Session:
         return Timeline(self._pump, height=height)
 
     def cell_ended(self) -> None:
-        """Renew what a saved notebook shows of the timeline, if there is one."""
+        """Say what happened to the log; renew what a saved notebook shows of the timeline."""
+        self.audit.log.tell()
         if self._pump is not None:
             self._pump.cell_ended()
 
@@ -306,6 +309,10 @@ class Session:
     @output_route.setter
     def output_route(self, route: Callable[[], Callable[[], None]] | None) -> None:
         self._dispatcher.output_route = route
+
+    def on_awaiter_cancelled(self, hear: Callable[[Run], None] | None) -> None:
+        """Have somebody told of runs whose awaiters see a bare ``CancelledError``."""
+        self._dispatcher.endings.on_awaiter_cancelled = hear
 
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make a loop the one that work from other threads is posted to. On its own thread."""

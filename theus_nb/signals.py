@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import sys
 import time
 from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from theus_nb._core import SignalHub
 from theus_nb._core import Subscription as _Subscription
 from theus_nb.access import current
+from theus_nb.contract import check_topic
 from theus_nb.effects import require
 from theus_nb.errors import ContractError, SessionError, SignalClosedError
 from theus_nb.waiting import either, wait_for_waker
@@ -30,33 +32,16 @@ _NOTHING: Final = object()
 _PAUSE: Final = object()
 
 
-@functools.lru_cache(maxsize=4096)
-def check_topic(topic: object, *, pattern: bool = False) -> str:
-    """Return a topic, or explain what is wrong with it.
-
-    Args:
-        topic: Dotted names, with the characters of paths: ``prices.oil``.
-        pattern: Whether ``prices.*`` (everything beneath) and ``*`` will do.
-
-    Raises:
-        ContractError: Not a string, or an empty or illegal segment.
-    """
-    if not isinstance(topic, str):
-        msg = f"a topic is a string such as 'prices.oil', not {type(topic).__name__}"
-        raise ContractError(msg)
-    segments = topic.split(".")
-    names = segments[:-1] if pattern and segments[-1] == "*" else segments
-    if all(name.isidentifier() and name[0] != "_" for name in names):
-        return topic
-    also = ", or 'prices.*' for everything beneath prices" if pattern else ""
-    msg = f"invalid topic {topic!r}: write dotted names such as 'prices' or 'prices.oil'{also}"
-    raise ContractError(msg)
-
-
 def _covers(topic: str, declared: str) -> bool:
     if declared.endswith("*"):  # "*", or "prices.*"
         return topic.startswith(declared[:-1])
     return declared == topic
+
+
+def _check_history(values: object) -> None:
+    if type(values) is not int or not 0 <= values <= sys.maxsize:
+        msg = f"history is a number of values, 0 or more, not {values!r}"
+        raise ContractError(msg)
 
 
 class Signals:
@@ -181,13 +166,14 @@ class Signals:
             ContractError: An argument that makes no sense.
             SessionError: A callback, and no event loop to call it on.
         """
-        check_topic(topic, pattern=True)
-        if type(maxsize) is not int or maxsize < 1:
+        try:
+            check_topic(topic, pattern=True)
+        except TypeError:  # not hashable: it cannot be looked up among those known
+            check_topic.__wrapped__(topic)
+        if type(maxsize) is not int or not 1 <= maxsize <= sys.maxsize:
             msg = f"maxsize is a number of values, at least 1, not {maxsize!r}"
             raise ContractError(msg)
-        if type(history) is not int or history < 0:
-            msg = f"history is a number of values, not {history!r}"
-            raise ContractError(msg)
+        _check_history(history)
         if lag not in _LAGS:
             msg = f"lag is one of {', '.join(_LAGS)}, not {lag!r}"
             raise ContractError(msg)
@@ -219,6 +205,7 @@ class Signals:
 
     @history.setter
     def history(self, values: int) -> None:
+        _check_history(values)
         self._hub.history = values
 
     def close(self) -> None:
@@ -227,7 +214,10 @@ class Signals:
 
     def _check(self, topic: str) -> Access | None:
         """Check a topic, and the contract of the process we are in; return its access."""
-        check_topic(topic)
+        try:
+            check_topic(topic)
+        except TypeError:  # not hashable: it cannot be looked up among those known
+            check_topic.__wrapped__(topic)
         access = current.get()
         if access is None or access.ended:
             return None
@@ -269,9 +259,13 @@ class Subscription(_Subscription):
             LaggedError: Values were lost; the next call goes on with the oldest there is.
             SignalClosedError: Nothing will come any more.
             RunCancelledError: The run of this thread was cancelled while it waited.
+            ContractError: ``timeout`` is no number of seconds.
 
         Cancellation: no value is lost.
         """
+        if timeout is not None and (type(timeout) not in {int, float} or timeout != timeout):  # noqa: PLR0124 - NaN
+            msg = f"timeout is a number of seconds or None, not {timeout!r}"
+            raise ContractError(msg)
         return either(self._get(timeout))
 
     async def _get(self, timeout: float | None = None) -> Any:  # noqa: ANN401, ASYNC109 - any value
@@ -334,8 +328,9 @@ class Subscription(_Subscription):
 
 async def _call_back(subscription: Subscription, callback: Callable[[Any], object]) -> None:
     """Call a function with each value until the subscription ends."""
-    loop = asyncio.get_running_loop()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     while True:
+        caught: BaseException
         try:
             value = await subscription.__anext__()
             result = callback(value)
@@ -343,6 +338,13 @@ async def _call_back(subscription: Subscription, callback: Callable[[Any], objec
                 await result
         except StopAsyncIteration:
             return
+        except asyncio.CancelledError as error:
+            if task is None or task.cancelling():
+                raise
+            caught = error  # of something that the callback awaited
         except Exception as error:  # noqa: BLE001 - one bad value must not end the subscription
-            context = {"message": f"Exception in signal callback {callback!r}", "exception": error}
-            loop.call_exception_handler(context)
+            caught = error
+        else:
+            continue
+        context = {"message": f"Exception in signal callback {callback!r}", "exception": caught}
+        loop.call_exception_handler(context)

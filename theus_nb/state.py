@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from theus_nb.access import current, read, write
 from theus_nb.contract import NOTEBOOK_ZONE, check_path
-from theus_nb.errors import ContractError, MissingInputError, UpstreamError
+from theus_nb.errors import ContractError, MissingInputError, UpstreamError, text_of
 from theus_nb.notebook_zone import MISSING, Namespace
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ class State:
         if kind == "failed":
             where, cause = value
             msg = (
-                f"{where!r} is failed ({type(cause).__name__}: {cause}): run its process again, "
-                f"or take the value before it with theus.state.accept({where!r})"
+                f"{where!r} is failed ({type(cause).__name__}: {text_of(cause)}): run its process "
+                f"again, or take the value before it with theus.state.accept({where!r})"
             )
             raise UpstreamError(msg, path=where) from cause
         msg = f"{full!r} has never been written"

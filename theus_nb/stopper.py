@@ -13,6 +13,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from theus_nb._core import Engine, Run
     from theus_nb.deadline import Deadline
     from theus_nb.lanes import WorkerLanes
@@ -24,6 +26,26 @@ GRACE: Final = 2.0
 _AGAIN: Final = 0.005
 """Seconds until a thread is looked at again that could not be disturbed: in an import, in our
 own code, or inside of a nested run."""
+
+
+def threads_go_on(runs: Sequence[Run], of: str | None = None) -> str:
+    """Say what follows from it that the threads of runs had to be given up.
+
+    Args:
+        runs: At least one.
+        of: Name of the process that the sentence is about.
+    """
+    names = dict.fromkeys(repr(run.name) for run in runs)
+    one = len(runs) == 1
+    if one and runs[0].name == of:
+        whose = "its thread"
+    else:
+        whose = f"the thread{'s' * (not one)} of {', '.join(names)}"
+    verb, it = ("goes", "it writes") if one else ("go", "they write")
+    text = f"{whose} did not stop and {verb} on, what {it} to the state is dropped"
+    if any(run.process.contract.is_open for run in runs):
+        text += " (what this cell does to the notebook's variables is not)"
+    return text
 
 
 class _Stop:
@@ -93,8 +115,7 @@ class Stopper:
                 if not stop.run.has_ended:
                     time.sleep(min(_AGAIN, left))
         for stop in stops:
-            self._engine.abandon(stop.run, stop.error)
-            self.forget(stop.run)
+            self._give_up(stop)
 
     def _pursue(self, stop: _Stop, *, again: bool = True) -> None:
         run = stop.run
@@ -105,12 +126,17 @@ class Stopper:
         self._disturb(stop)
         left = stop.deadline - time.monotonic()
         if left <= 0:
-            self._engine.abandon(run, stop.error)
-            self.forget(run)
+            self._give_up(stop)
         elif again:
             # Raised once only: a body that cleans up must not be disturbed at that.
             wait = left if stop.is_raised else min(left, _AGAIN)
             self._timer.call_later(wait, lambda: self._pursue(stop))
+
+    def _give_up(self, stop: _Stop) -> None:
+        if stop.error is not None and not stop.run.has_ended:
+            stop.error.add_note(threads_go_on([stop.run], stop.run.name))
+        self._engine.abandon(stop.run, stop.error)
+        self.forget(stop.run)
 
     def _disturb(self, stop: _Stop) -> None:
         run = stop.run

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _STEP = 0.2
-"""Seconds between looks at Ctrl-C while the main thread blocks: on Windows a lock keeps it out."""
+"""Seconds between looks while a thread blocks: on Windows a lock keeps Ctrl-C out."""
 
 
 def run_sync(
@@ -62,9 +62,9 @@ def _without_loop(
     kwargs: dict[str, Any],
 ) -> Any:  # noqa: ANN401 - the function's own value
     """No loop runs in this thread: a worker, another thread, or a plain script."""
-    home = dispatcher.loop
-    if home is None or home.is_closed() or not home.is_running():
-        return asyncio.run(session.run(process, *args, **kwargs))
+    home = _home(dispatcher)
+    if home is None:
+        return _run_on_a_loop(_alone(session, dispatcher, process, args, kwargs))
     lane = current_lane()
     if lane is not None and not process.on_loop:
         return _inline(dispatcher, lane, process, args, kwargs)
@@ -74,14 +74,46 @@ def _without_loop(
         if not home.is_closed():
             raise
         # The loop ended between the two looks: this thread is on its own now.
-        return asyncio.run(session.run(process, *args, **kwargs))
+        return _run_on_a_loop(_alone(session, dispatcher, process, args, kwargs))
     try:
         run.begin_wait()
     except DeadlockError as error:
-        dispatcher.withdraw(run, error)
+        dispatcher.engine.withdraw(run, error)
         raise
     _block(run, lane, lambda: run.has_ended)
     return _value(run)
+
+
+def _home(dispatcher: Dispatcher) -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs elsewhere for this thread: the session's, or that of our run."""
+    access = current.get()
+    own = None if access is None else access.run.get_loop()
+    for loop in (dispatcher.loop, own):
+        if loop is not None and loop.is_running():
+            return loop
+    return None
+
+
+def _run_on_a_loop(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine where no loop runs; Ctrl-C is raised from here, not from asyncio's depths."""
+    try:
+        return asyncio.run(coroutine)
+    except KeyboardInterrupt as error:
+        if isinstance(error.__context__, asyncio.CancelledError):  # asyncio's own, of the first one
+            raise KeyboardInterrupt from None
+        raise
+
+
+async def _alone(
+    session: Session,
+    dispatcher: Dispatcher,
+    process: Process,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:  # noqa: ANN401 - the function's own value
+    """Run a process on a loop that ends with it."""
+    dispatcher.passing.add(asyncio.get_running_loop())
+    return await session.run(process, *args, **kwargs)
 
 
 def _inline(
@@ -134,7 +166,9 @@ def _block(run: Run, lane: Lane | None, done: Callable[[], bool]) -> None:
     changed = threading.Event()
     waker = changed.set
     run.watch(waker)
-    step = _STEP if threading.current_thread() is threading.main_thread() else None
+    # A worker is woken by whoever ends its run. Others look at Ctrl-C, and whether the loop of the
+    # run is still there.
+    step = _STEP if lane is None else None
     if lane is not None:
         lane.queue.block()
     try:
@@ -145,6 +179,10 @@ def _block(run: Run, lane: Lane | None, done: Callable[[], bool]) -> None:
                 changed.wait(step)
                 changed.clear()
                 _stop_if_cancelled()
+                if run.process.on_loop and run.get_loop().is_closed():
+                    # Whoever closed it has left our run behind.
+                    run.cancel("its event loop was closed")
+                    run.engine.cancelled(run)
     except BaseException:
         run.cancel("the thread that waited for it was interrupted")
         raise
@@ -210,7 +248,7 @@ def pump(coroutine: Coroutine[Any, Any, _T], what: str) -> _T:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         loop = None
-    return asyncio.run(coroutine) if loop is None else _pump(loop, coroutine, what, "it")
+    return _run_on_a_loop(coroutine) if loop is None else _pump(loop, coroutine, what, "it")
 
 
 def _pump(

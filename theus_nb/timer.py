@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LONGEST: Final = 3_600.0
+"""Seconds that are waited at a time: the system refuses a wait of thousands of years."""
+
 _IDLE: Final = 5.0
 """Seconds without anything to do after which the thread leaves; the next call makes another."""
 
@@ -111,4 +114,4 @@ class Timer:
                 wait = self._alarms[0][0] - time.monotonic()
                 if wait <= 0:
                     return heapq.heappop(self._alarms)[2]
-                self._changed.wait(wait)
+                self._changed.wait(min(wait, _LONGEST))

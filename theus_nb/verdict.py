@@ -141,7 +141,7 @@ class LogReport:
         elif self.pruned:
             first, rest = "pruned: removed on purpose, nothing to check", []
         elif self.head is None:
-            first, rest = "empty: no entry", []
+            first, rest = f"empty: no entry; {self.complete_to}", []
         else:
             how = "with the key" if self.keyed else "without a key"
             first = f"consistent to seq {self.head[0]}, {how}; {self.complete_to}"

@@ -141,10 +141,11 @@ def _block(
     # whoever asks for the end of its run, or ends it, sets the event, and it looks itself.
     happened = threading.Event()
     waker = happened.set
+    patience = None if timeout is None else min(timeout, threading.TIMEOUT_MAX)
     with left_with_its_run(access, waker):
         if register(waker):
             try:
-                if not happened.wait(timeout):
+                if not happened.wait(patience):
                     raise TimeoutError
             finally:
                 forget(waker)

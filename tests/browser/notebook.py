@@ -13,6 +13,23 @@ PATIENCE: Final = 45_000
 LOAD: Final = "%load_ext theus_nb"
 
 
+def pixels_of(canvas: Locator, colour: tuple[int, int, int]) -> int:
+    """Count the pixels of a colour on a canvas itself."""
+    count: int = canvas.evaluate(
+        """(canvas, [r, g, b]) => {
+            const {width, height} = canvas;
+            const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4) {
+                if (data[i] === r && data[i + 1] === g && data[i + 2] === b) count++;
+            }
+            return count;
+        }""",
+        list(colour),
+    )
+    return count
+
+
 class Notebook:
     """A page with a notebook whose kernel is ready.
 
@@ -95,17 +112,4 @@ class Notebook:
 
     def pixels(self, colour: tuple[int, int, int]) -> int:
         """Count the pixels of a colour on the canvas itself."""
-        return int(
-            self.canvas.evaluate(
-                """(canvas, [r, g, b]) => {
-                    const {width, height} = canvas;
-                    const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
-                    let count = 0;
-                    for (let i = 0; i < data.length; i += 4) {
-                        if (data[i] === r && data[i + 1] === g && data[i + 2] === b) count++;
-                    }
-                    return count;
-                }""",
-                list(colour),
-            )
-        )
+        return pixels_of(self.canvas, colour)

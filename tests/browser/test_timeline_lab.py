@@ -84,6 +84,7 @@ class Tail:
     def lines(self, after, limit): return self.rows[after + 1:after + 1 + limit]
     def position(self): return (len(self.rows), len(self.rows) - 1, 0)
     def settle(self, timeout): return True
+    def tell(self): pass
 tail = Tail()
 theus.audit = types.SimpleNamespace(log=tail)
 """
@@ -201,6 +202,7 @@ def test_names_are_text_wherever_they_are_shown(
         "from theus_nb.process import Process\n"
         "import re, sys\n"
         "sys.modules['theus_nb.process']._NAME = re.compile('.*', re.S)\n"
+        "sys.modules['theus_nb.contract'].MAX_NAME = 20_000\n"
         "from theus_nb import Contract\n"
         f"evil = {EVIL!r}\n"
         "async def f(ctx): await asyncio.sleep(0)\n"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(150)
 
 
-def test_a_renewed_output_shows_the_same_view(
+def test_renewing_the_picture_leaves_the_view_alone(
     lab: Server, open_notebook: Callable[..., Notebook]
 ) -> None:
     notebook = open_notebook(lab, LOAD, "theus.timeline()", WORK)
@@ -29,7 +29,7 @@ def test_a_renewed_output_shows_the_same_view(
     selected = notebook.canvas.get_attribute("data-selected")
     assert selected
     notebook.timeline.evaluate("view => { view.parentElement.dataset.stood = 'here'; }")
-    # At the end of a cell the picture in the output is renewed.
+    # At the end of a cell the picture in the notebook's file is renewed.
     notebook.page.evaluate(
         """async () => {
             jupyterapp.shell.currentWidget.content.activeCellIndex = 2;
@@ -37,9 +37,30 @@ def test_a_renewed_output_shows_the_same_view(
         }"""
     )
     notebook.until(
-        """() => { const view = document.querySelector('.theus-timeline');
-            return view && !view.parentElement.dataset.stood; }"""
+        """() => jupyterapp.shell.currentWidget.content.widgets[1].model.outputs.toJSON()
+            .some(one => one.data['text/plain']?.includes('r18'))"""
     )
     notebook.spans(18)
+    assert notebook.timeline.evaluate("view => view.parentElement.dataset.stood") == "here"
+    assert notebook.canvas.get_attribute("data-selected") == selected
+    assert notebook.page.locator(".theus-timeline").count() == 1
+
+
+def test_a_cell_that_is_moved_keeps_its_view(
+    lab: Server, open_notebook: Callable[..., Notebook]
+) -> None:
+    notebook = open_notebook(lab, LOAD, "theus.timeline()", WORK)
+    notebook.run_all()
+    notebook.spans(9)
+    notebook.canvas.focus()
+    notebook.page.keyboard.press("ArrowRight")
+    selected = notebook.canvas.get_attribute("data-selected")
+    notebook.page.evaluate(
+        """async () => {
+            jupyterapp.shell.currentWidget.content.activeCellIndex = 1;
+            await jupyterapp.commands.execute('notebook:move-cell-down');
+        }"""
+    )
+    notebook.spans(9)
     assert notebook.canvas.get_attribute("data-selected") == selected
     assert notebook.page.locator(".theus-timeline").count() == 1

@@ -16,7 +16,7 @@ from tests.browser.conftest import absent
 from tests.browser.notebook import LOAD
 from tests.browser.server import PATIENCE, free_port
 from tests.browser.test_timeline_lab import WORK
-from theus_nb.timeline import static
+from theus_nb.timeline import picture, static
 from theus_nb.timeline.model import Row
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def test_the_picture_is_seen_without_a_kernel(browser: Browser) -> None:
             0,
             name if i == 1 else f"step_{i}",
             ("loop", "worker 1", "worker 2")[i % 3],
-            tuple(static.FILL)[2 + i % 5],
+            tuple(picture.FILL)[2 + i % 5],
             i * 10**8,
             i * 10**8,
             i * 10**8 + 3 * 10**8,

@@ -227,3 +227,33 @@ def test_child_has_the_switch_interval_of_before() -> None:
         print("ok")
         """
     )
+
+
+def test_signals_of_the_parent_are_refused_in_the_child() -> None:
+    # The last ones would wait for ever: nobody publishes in the child.
+    outcome(
+        """
+        theus = Session()
+        heard = theus.signals.subscribe("n")
+
+        def child():
+            async def wait():
+                await heard.get()
+            uses = [lambda: theus.signals.publish("n", 1), lambda: theus.signals.subscribe("n"),
+                    heard.get, lambda: next(heard), lambda: asyncio.run(wait())]
+            for use in uses:
+                try:
+                    use()
+                except ForkedProcessError:
+                    pass
+                else:
+                    raise AssertionError(use)
+            heard.close()
+
+        assert in_child(child) == 0
+        theus.signals.publish("n", 1)
+        assert heard.get() == 1
+        theus.close()
+        print("ok")
+        """
+    )

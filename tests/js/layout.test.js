@@ -4,7 +4,7 @@ import test from "node:test";
 import { AXIS, GUTTER, LINE, Window, boxAt, layout } from "../../theus_nb/timeline/static/layout.js";
 import { Order, decode } from "../../theus_nb/timeline/static/wire.js";
 import { matchesEntry, parseEntry } from "../../theus_nb/timeline/static/audit.js";
-import { clip, duration, tickStep } from "../../theus_nb/timeline/static/format.js";
+import { axisTime, clip, duration, tickStep } from "../../theus_nb/timeline/static/format.js";
 
 const workers = (n) => Array.from({ length: n }, (_, i) => ({ name: `worker ${i + 1}`, lines: 1 }));
 
@@ -76,4 +76,24 @@ test("times and names as people read them", () => {
   assert.equal(clip("x".repeat(10_000), 20).length, 20);
   assert.ok(clip("\u202eevil", 20).startsWith("\u2068"));
   for (const ns of [1, 3, 7e3, 4e8, 31e9, 1e12, 1e15]) assert.ok(tickStep(ns) >= ns);
+});
+
+test("neighbours on the axis differ, however late and however near", () => {
+  const labels = (from, step) => [0, 1, 2].map((i) => axisTime(from + i * step, step));
+  assert.deepEqual(labels(0, 5e8), ["0", "500 ms", "1 s"]);
+  assert.deepEqual(labels(1.5e9, 2e7), ["1.5 s", "1.52 s", "1.54 s"]);
+  assert.deepEqual(labels(123e9, 5e8), ["2:03.0", "2:03.5", "2:04.0"]);
+  assert.deepEqual(labels(119e9, 1e9), ["1:59", "2:00", "2:01"]);
+  assert.deepEqual(labels(3.6e12, 60e9), ["1:00:00", "1:01:00", "1:02:00"]);
+  assert.equal(axisTime(-2e9, 1e9), "−2 s");
+  for (const at of [1, 59e9, 61e9, 3600e9, 86400e9]) {
+    for (const step of [100, 1e4, 2e6, 5e8]) assert.equal(new Set(labels(Math.ceil(at / step) * step, step)).size, 3, `${at} by ${step}`);
+  }
+});
+
+test("with many workers every name has room, and the rest is scrolled", () => {
+  const lanes = [{ name: "loop", lines: 1 }, ...workers(20)];
+  const { boxes, most } = layout(lanes, 280, new Set(), 0);
+  for (const box of boxes) assert.ok(box.height >= 12);
+  assert.ok(most > 0);
 });

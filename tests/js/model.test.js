@@ -6,6 +6,8 @@ import { Painter } from "../../theus_nb/timeline/static/draw.js";
 import { GUTTER, Window, layout } from "../../theus_nb/timeline/static/layout.js";
 import { dice, frame } from "./frames.js";
 
+globalThis.Path2D ??= class {};
+
 const NAMES = ["p", "loop", "worker 1", "worker 2", ""];
 
 /** Runs as objects, lines as arrays, every question answered by looking at all of them. */
@@ -153,7 +155,7 @@ test("every run in view is painted where it is, at any zoom, and nothing where t
       const lane = store.lanes.get(box.name);
       lane.lines.forEach((line, at) => {
         rects.length = 0;
-        made.line(line, box, at, now);
+        made.line(lane, line, box, at, now);
         const runs = (model.lanes.get(box.name) ?? [])[at] ?? [];
         const seen = runs.map((run) => [window.x(run.begin), window.x(run.ended || Math.max(now, run.begin))])
           .filter(([x, right]) => right > GUTTER && x < window.width);
@@ -179,7 +181,8 @@ test("at the foot of a bar stands how much of it was computing", () => {
   const { made, rects, window } = painter(store, new Set());
   window.show(0, 3000);
   const box = made.boxes.find((one) => one.name === "worker 1");
-  made.line(store.lanes.get("worker 1").lines[0], box, 0, 3000);
+  const lane = store.lanes.get("worker 1");
+  made.line(lane, lane.lines[0], box, 0, 3000);
   const bars = rects.filter(([, , , high]) => high > 2);
   const lines = rects.filter(([, , , high]) => high === 2);
   assert.equal(bars.length, 3);

@@ -8,6 +8,7 @@ import { FINISHED, RUNNING, Store, compareLanes } from "../../theus_nb/timeline/
 import { dice, frame } from "./frames.js";
 
 globalThis.document ??= { hidden: false };
+globalThis.Path2D ??= class {};
 
 /** Columns as they travel. */
 function packed(rows) {

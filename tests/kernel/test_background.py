@@ -110,6 +110,20 @@ def test_replaced_run_gives_its_place_to_the_new_one(kernel: Kernel) -> None:
     assert first.error == second.error == reader.error == ""
 
 
+@LANES
+@pytest.mark.parametrize("above", ["", "%%time\n"])
+def test_executed_again_in_the_foreground_it_takes_its_place_too(
+    kernel: Kernel, above: str, wait: str
+) -> None:
+    first = start(kernel, "shown -i gate -o end", f"{wait}\nend = 1")
+    kernel.good("await asyncio.sleep(0)")
+    kernel.good(f"{above}%%theus_process shown -o end\nend = 2")
+    kernel.good(f"gate.set()\nawait asyncio.wait([Out[{first.count}]])")
+    assert kernel.value(f"Out[{first.count}].status") == "'cancelled'"
+    assert kernel.value("end") == "2"
+    assert first.error == ""
+
+
 def test_replaced_coroutine_is_cancelled_and_says_nothing(kernel: Kernel) -> None:
     body = "try: await asyncio.sleep(60)\nfinally: print('cleaned up')\nend = 1"
     first = kernel.good(f"%%theus_process again -o end --background\n{body}")
@@ -221,6 +235,8 @@ def test_cancelled_run_raises_for_who_awaits_it(kernel: Kernel) -> None:
         ("%theus cancel over", ["over", "its last run has finished"]),
         ("%theus wait nosuch", ["no process is called 'nosuch'"]),
         ("%theus wait never", ["never", "no run yet"]),
+        ("%theus wait --timeout 3", ["no option '--timeout'", "write %theus wait crunch r7"]),
+        ("%theus wait ,nosuch", ["no process is called 'nosuch'"]),
         (
             "%%theus_process x -b --lane cell\n1",
             ["--background and --lane cell", "%%theus_process x --outputs table --background"],
@@ -317,3 +333,56 @@ def test_figure_left_open_is_shown_by_its_cell(kernel: Kernel) -> None:
         assert "image/png" in cell.displays[0]
         assert other.displays == []
         assert kernel.good("plt.get_fignums()").result == "[]"
+
+
+def test_figures_of_started_runs_are_shown_by_their_cell(kernel: Kernel) -> None:
+    if kernel.run("import matplotlib").status == "error":
+        pytest.skip("matplotlib is not installed")
+    kernel.good("%matplotlib inline\nimport matplotlib.pyplot as plt", timeout=60)
+    kernel.good(
+        "from theus_nb import process\n@process\ndef inner(ctx): plt.plot([1, 2])\n"
+        "@process\ndef sync(ctx): gate.wait(30); theus.run_sync(inner)\n"
+        "@process\nasync def on_loop(ctx): await arrived.wait(); await theus.run(inner)"
+    )
+    for name, opening in (("sync", "gate.set()"), ("on_loop", "arrived.set()")):
+        kernel.good("gate, arrived = threading.Event(), asyncio.Event()")
+        cell = kernel.good(f"run = theus.start({name})")
+        other = kernel.good(f"{opening}\nawait run\nplt.plot([2, 1])[0] and None", timeout=30)
+        kernel.wait_until(lambda: bool(cell.displays))  # noqa: B023
+        assert ["image/png" in display for display in (*cell.displays, *other.displays)] == [
+            True
+        ] * 2
+        assert kernel.good("plt.get_fignums()").result == "[]"
+
+
+def test_a_thread_that_goes_on_is_named_in_the_cell_that_started_it(kernel: Kernel) -> None:
+    kernel.good("gate = threading.Event()")
+    cell = kernel.good(
+        "%%theus_process stuck -i gate -b\nprint('ready', flush=True)\ngate.wait(30)"
+    )
+    kernel.wait_until(lambda: "ready" in cell.stdout)
+    kernel.good("%theus cancel stuck")
+    # It is said when the grace is over, while another cell runs.
+    other = kernel.good(
+        "while not list(theus.runs)[-1].status == 'abandoned': await asyncio.sleep(0)"
+    )
+    kernel.wait_until(lambda: bool(cell.stderr))
+    kernel.good("gate.set()")
+    said = "theus_nb: the thread of 'stuck' did not stop and goes on, what it writes to the state"
+    assert cell.stderr.startswith(said)
+    assert not other.stderr
+
+
+def test_a_time_limit_in_c_code_is_shown_in_the_cell_that_started_it(kernel: Kernel) -> None:
+    kernel.good("gate = threading.Event()\nkept = 0")
+    cell = kernel.good(
+        "%%theus_process late -b --timeout 0.05\nkept = 1\nprint('ready')\ngate.wait(30)"
+    )
+    kernel.wait_until(lambda: bool(cell.traceback))
+    kernel.good("gate.set()")
+    assert "RunTimeoutError" in cell.traceback
+    # An open cell works on the notebook's own variables.
+    assert "what it did to the notebook's variables stays" in cell.traceback
+    assert "its thread did not stop and goes on" in cell.traceback
+    assert not cell.stderr
+    assert kernel.value("kept") == "1"

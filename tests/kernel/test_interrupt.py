@@ -144,6 +144,69 @@ def test_interrupt_names_the_process_whose_thread_goes_on(kernel: Kernel) -> Non
     )
 
 
+READY = "asyncio.get_running_loop().call_later(0.05, lambda: print('ready', flush=True))"
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        "await theus.start(endless)",
+        "await asyncio.gather(theus.start(endless), theus.start(endless))",
+        "await asyncio.wait_for(theus.run(endless), 50)",
+        "async with asyncio.timeout(50): await theus.start(endless)",
+        "async with asyncio.TaskGroup() as group: group.create_task(theus.run(endless))",
+    ],
+)
+def test_interrupt_is_one_line_whatever_stands_between(kernel: Kernel, waiting: str) -> None:
+    kernel.good(PROCESSES)
+    cell, _ = interrupted(kernel, waiting)
+    assert cell.traceback.strip() == STOPPED.format("endless")
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    ["async for _ in signals: pass", "await signals.get()", "await signals.get(timeout=60)"],
+)
+def test_interrupt_of_a_wait_for_a_signal_is_one_line(kernel: Kernel, waiting: str) -> None:
+    kernel.good("signals = theus.signals.subscribe('never')")
+    cell, _ = interrupted(kernel, f"{READY}\n{waiting}")
+    assert cell.traceback.strip() == "the wait was interrupted; the kernel is ready"
+
+
+def test_a_task_that_the_user_cancelled_was_not_interrupted(kernel: Kernel) -> None:
+    kernel.good(PROCESSES)
+    cell = kernel.bad(
+        "task = asyncio.create_task(theus.run(endless))\nawait asyncio.sleep(0)\ntask.cancel()\n"
+        "await task"
+    )
+    assert "interrupted" not in cell.traceback
+    assert "CancelledError" in cell.traceback
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        "await asyncio.gather(*runs)",
+        (
+            "async with asyncio.TaskGroup() as group:\n"
+            "    for run in runs: group.create_task(asyncio.wait_for(run, 60))"
+        ),
+    ],
+    ids=["gather", "task group"],
+)
+@pytest.mark.parametrize("start", ["start", "run"])
+def test_every_thread_that_goes_on_is_named_once(kernel: Kernel, waiting: str, start: str) -> None:
+    kernel.good(PROCESSES)
+    kernel.good("@process\ndef held(ctx): print('ready', flush=True); gate.wait(30)")
+    cell, _ = interrupted(
+        kernel, f"runs = [theus.{start}(one) for one in (blocked, held)]\n{waiting}"
+    )
+    kernel.good("gate.set()")
+    said = (cell.stderr + cell.traceback).replace("'held', 'blocked'", "'blocked', 'held'")
+    assert said.count("did not stop") == 1
+    assert "the threads of 'blocked', 'held' did not stop and go on, what they write" in said
+
+
 def test_background_runs_are_untouched(kernel: Kernel) -> None:
     kernel.good("gate = threading.Event()")
     for number, wait in enumerate(["await asyncio.to_thread(gate.wait, 20)", "gate.wait(20)"]):

@@ -106,18 +106,20 @@ def test_interrupt_is_one_line_and_leaves_nothing_pending(terminal: Terminal, bo
     assert "never retrieved" not in terminal.enter("import gc; gc.collect();")
 
 
-def test_interrupt_of_a_plain_cell_that_awaits_a_run(terminal: Terminal) -> None:
+@pytest.mark.parametrize("call", ["await theus.run", "theus.run_sync"])
+def test_interrupt_of_a_plain_cell_that_awaits_a_run(terminal: Terminal, call: str) -> None:
     terminal.cell(
         "import asyncio\nfrom theus_nb import process\n"
         "@process\nasync def endless(ctx):\n    print('rea' 'dy', flush=True)\n"
         "    await asyncio.sleep(60)\n"
     )
     terminal.wait(r"In \[\d+\]: ")
-    terminal.send("await theus.run(endless)")
+    terminal.send(f"{call}(endless)")
     terminal.wait("ready")
     said = terminal.interrupt()
     assert "process 'endless' was interrupted" in said
     assert "Traceback" not in said
+    assert "asyncio" not in said
     assert "[]" in terminal.enter("theus.runs.unfinished()")
 
 

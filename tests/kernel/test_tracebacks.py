@@ -89,3 +89,9 @@ def test_exception_keeps_its_type_and_its_attributes(kernel: Kernel) -> None:
         "except Own as error: print(error, error.detail)"
     )
     assert cell.stdout == "text 5\n"
+
+
+def test_a_height_that_is_none_is_refused(kernel: Kernel) -> None:
+    cell = kernel.bad("theus.timeline(height='tall')")
+    assert cell.error == "ContractError: height is a number of pixels, not 'tall'"
+    assert "theus_nb" not in cell.traceback

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbconvert import HTMLExporter, MarkdownExporter
+from nbconvert import HTMLExporter, LatexExporter, MarkdownExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image, ImageColor
+
+from theus_nb.timeline.picture import FILL
 
 CELLS = (
     "%load_ext theus_nb",
@@ -27,11 +33,13 @@ def executed() -> NotebookNode:
 @pytest.mark.timeout(90)
 def test_the_picture_is_of_the_end(executed: NotebookNode) -> None:
     drawing, output = executed.cells[1].outputs
-    assert list(drawing.data) == ["text/html"]
-    assert drawing.data["text/html"].startswith("<script>")
-    assert "Timeline: 1 finished" in output.data["text/plain"]
-    assert "late r1" in output.data["text/html"]
-    assert "application/vnd.jupyter.widget-view+json" in output.data
+    assert drawing.data["text/html"].startswith('<div class="theus-static')
+    assert "Timeline: 1 finished" in drawing.data["text/plain"]
+    assert "late r1" in drawing.data["text/html"]
+    picture = Image.open(io.BytesIO(base64.b64decode(drawing.data["image/png"]))).convert("RGB")
+    colours = {colour for _, colour in picture.getcolors(1 << 24) or ()}
+    assert ImageColor.getrgb(FILL["finished"]) in colours
+    assert set(output.data) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
 
 
 @pytest.mark.timeout(90)
@@ -42,3 +50,10 @@ def test_nbconvert_shows_the_picture(
     body, _ = exporter().from_notebook_node(nbformat.from_dict(executed))
     assert "<svg" in body
     assert "late r1" in body
+
+
+@pytest.mark.timeout(90)
+def test_nbconvert_prints_the_picture(executed: NotebookNode) -> None:
+    body, resources = LatexExporter().from_notebook_node(nbformat.from_dict(executed))
+    [name] = [name for name in resources["outputs"] if name.endswith(".png")]
+    assert name in body

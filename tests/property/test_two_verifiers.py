@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +39,42 @@ def both(path: Path, key: bytes | None = None) -> tuple[object, object]:
 def test_they_agree_on_golden_logs(name: str) -> None:
     ours, theirs = both(GOLDEN / name, KEY if name == "keyed" else None)
     assert ours == theirs
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("copy", ["copy.jsonl", "000001.jsonl", "000007.jsonl"])
+def test_neither_judges_a_keyed_segment_without_its_key_whatever_it_is_called(
+    tmp_path: Path, number: int, copy: str
+) -> None:
+    path = tmp_path / copy
+    path.write_bytes((GOLDEN / "keyed" / f"00000{number}.jsonl").read_bytes())
+    with pytest.raises(UnreadableLogError, match="keyed"):
+        verify(path)
+    with pytest.raises(ValueError, match="want of a key"):
+        verify_log.verify(path)
+    if copy != "000001.jsonl" or number == 1:
+        ours, theirs = both(path, KEY)
+        assert ours == theirs
+        assert verify(path, key=KEY).ok
+
+
+@pytest.mark.parametrize("copy", ["copy.jsonl", "000001.jsonl"])
+def test_neither_judges_another_format_version_whatever_the_file_is_called(
+    tmp_path: Path, copy: str
+) -> None:
+    path = tmp_path / copy
+    path.write_bytes(Maker().start(version=2).fill(9).data)
+    with pytest.raises(UnreadableLogError, match="format version 2"):
+        verify(path)
+    with pytest.raises(ValueError, match="format version"):
+        verify_log.verify(path)
+    if copy == "000001.jsonl":
+        second = tmp_path / "000002.jsonl"
+        second.write_bytes(Maker().start().fill(9).data)
+        with pytest.raises(UnreadableLogError, match="format version 2"):
+            verify(second)
+        with pytest.raises(ValueError, match="format version"):
+            verify_log.verify(second)
 
 
 def flip(rng: random.Random, lines: Lines) -> Lines:
@@ -164,7 +201,9 @@ def test_they_agree_on_mutated_logs(tmp_path: Path, block: int) -> None:
         try:
             ours, theirs = both(path)
         except UnreadableLogError:
-            # What is foreign or of another version has no verdict to compare.
+            # What is foreign or of another version has no verdict to compare; never a good one.
+            with contextlib.suppress(ValueError):
+                assert verify_log.verify(path)["entries"] == 0, f"seed {seed}"
             seen["refused"] = seen.get("refused", 0) + 1
             continue
         assert ours == theirs, f"seed {seed}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import pathlib
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from tests.unit.audit_support import (
     wait_for_ever,
 )
 from tests.unit.support import PATIENCE
+from theus_nb.audit_reading import KINDS
 from theus_nb.decorator import process
 from theus_nb.errors import (
     AuditError,
@@ -34,8 +37,6 @@ from theus_nb.errors import (
 from theus_nb.session import Session
 
 if TYPE_CHECKING:
-    import pathlib
-
     from theus_nb.context import Context
 
 
@@ -261,9 +262,22 @@ def test_query_and_frame_reach_back_beyond_memory(tmp_path: pathlib.Path) -> Non
         assert theus.audit.query(since=dt.timedelta(hours=-1)) == []
         with pytest.raises(AuditError, match="since"):
             theus.audit.query(since="yesterday")
+        with pytest.raises(AuditError, match="of kind 'run_fail'; did you mean 'run_failed'"):
+            theus.audit.query(kind="run_fail")
+        with pytest.raises(AuditError, match="of kind 'x'; there are session_started, "):
+            theus.audit.query(kind="x")
+        with pytest.raises(AuditError, match="tail takes a number of entries, not 'x'"):
+            theus.audit.tail("x")  # type: ignore[arg-type] # what somebody may try
         frame = theus.audit.to_dataframe()
         assert list(frame["seq"]) == list(range(17))
         assert str(frame["ts"].dt.tz) == "UTC"
         assert [e["seq"] for e in theus.audit.tail(2)] == [15, 16]
         assert theus.audit.tail(0) == []
         assert "17 entries" in repr(theus.audit)
+
+
+def test_the_kinds_are_those_of_the_specification() -> None:
+    text = pathlib.Path(__file__).parents[2].joinpath("docs/audit-format.md").read_text("utf-8")
+    table = text.partition("| kind | `detail` |")[2].partition("\n\n")[0]
+    first = [row.split("|")[1] for row in table.splitlines()[2:]]
+    assert set(re.findall(r"`(\w+)`", " ".join(first))) == set(KINDS)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.audit_support import Closing, crunch, fail, fetch, kinds, read_log, the_log
 from tests.unit.support import PATIENCE
-from theus_nb.errors import AuditError, AuditWriteError, ContractError
+from theus_nb.errors import AuditError, AuditWriteError, ContractError, UnreadableLogError
 from theus_nb.session import Session
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ def test_the_default_place_is_kept_out_of_version_control_and_made_late(
     base = tmp_path / ".theus" / "audit"
     assert (base / ".gitignore").read_text() == "*\n"
     assert kinds(the_log(base)) == ["session_started", "note", "session_ended"]
+
+
+def test_an_audit_that_is_no_choice_is_refused() -> None:
+    with pytest.raises(ContractError, match="audit is True or False, not 'log': audit_dir= says"):
+        Session(audit="log")  # type: ignore[arg-type] # what somebody may try
+    with pytest.raises(AuditError, match="audit_dir is the path of a directory, not 5"):
+        Session(audit_dir=5)  # type: ignore[arg-type] # likewise
 
 
 def test_two_sessions_do_not_meet_and_the_later_one_names_the_earlier(
@@ -79,8 +86,7 @@ def test_a_configured_place_that_cannot_be_used_is_an_error(tmp_path: pathlib.Pa
 def test_a_default_place_that_cannot_be_used_gives_way_to_memory(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "file").write_text("x")
-    monkeypatch.setenv("THEUS_AUDIT_DIR", str(tmp_path / "file"))
+    block_default(tmp_path, monkeypatch)
     with caplog.at_level(logging.WARNING), Closing(Session()) as theus:
         theus.run_sync(fetch)
         theus.audit.wait(PATIENCE)
@@ -88,7 +94,75 @@ def test_a_default_place_that_cannot_be_used_gives_way_to_memory(
             theus.run_sync(fetch)
         assert "could not be created" in (theus.audit.status.trouble or "")
         assert len(theus.audit.query(kind="run_finished")) == 4
+        assert theus.audit.directory is None
+        assert theus.audit.status.directory is None
+        assert repr(theus.audit).startswith("<Audit in memory, ")
+        with pytest.raises(UnreadableLogError, match=r"in memory \(the audit log could not be"):
+            theus.audit.verify()
     assert len(caplog.records) == 1, "said once"
+
+
+def block_default(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("THEUS_AUDIT_DIR")
+    (tmp_path / ".theus").write_text("in the way")
+
+
+@pytest.mark.parametrize("way", ["note", "sync", "wait", "close", "cell"])
+def test_giving_way_to_memory_is_said_even_if_no_run_follows(
+    way: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    block_default(tmp_path, monkeypatch)
+    theus = Session()
+    with caplog.at_level(logging.WARNING):
+        theus.audit.note("x")
+        if way in {"note", "cell"}:
+            theus.audit.log.settle(PATIENCE)
+        {
+            "note": lambda: theus.audit.note("y"),
+            "sync": lambda: asyncio.run(theus.audit.sync()),
+            "wait": lambda: theus.audit.wait(PATIENCE),
+            "close": theus.close,
+            "cell": theus.cell_ended,
+        }[way]()
+        assert ["could not be created" in record.message for record in caplog.records] == [True]
+        theus.close()
+    assert len(caplog.records) == 1, "said once"
+
+
+def test_a_place_named_in_the_environment_is_asked_for(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("THEUS_AUDIT_DIR", str(tmp_path / "file"))
+    with pytest.raises(AuditError, match=r"THEUS_AUDIT_DIR '.*file' cannot be used for logs"):
+        Session()
+
+
+def test_who_counts_on_the_log_gets_no_memory_instead(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block_default(tmp_path, monkeypatch)
+    with pytest.raises(AuditError, match="the default audit_dir"):
+        Session(durability="run")
+    with pytest.raises(AuditError, match="the default audit_dir"):
+        Session(audit_policy="stop")
+    with pytest.raises(ContractError, match="audit=False keeps the log in memory"):
+        Session(audit=False, durability="run")
+
+
+def test_a_default_place_that_is_lost_late_is_an_error_for_who_counts_on_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("THEUS_AUDIT_DIR")
+    with Closing(Session(durability="run", audit_policy="warn")) as theus:
+        (tmp_path / ".theus").write_text("in the way")
+        with pytest.raises(AuditWriteError, match="could not be created"):
+            theus.run_sync(fetch)
 
 
 @pytest.mark.parametrize("policy", ["warn", "stop"])
@@ -186,5 +260,6 @@ def test_options_that_make_no_sense_are_refused() -> None:
         Session(audit=False, audit_policy="panic")  # type: ignore[arg-type]
     with pytest.raises(ContractError, match="audit_full"):
         Session(audit=False, audit_full="panic")  # type: ignore[arg-type]
-    with pytest.raises(ContractError, match="durability"):
-        Session(audit=False, durability="for ever")  # type: ignore[arg-type]
+    for durability in ("for ever", ["run"], True):
+        with pytest.raises(ContractError, match="durability is None or 'run'"):
+            Session(audit=False, durability=durability)  # type: ignore[arg-type]

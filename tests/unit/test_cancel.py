@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,9 @@ from theus_nb.session import Session
 if TYPE_CHECKING:
     from theus_nb.context import Context
     from theus_nb.process import Process
+
+
+pytestmark = pytest.mark.usefixtures("tidy")
 
 
 @process(outputs=["domain.raw"])
@@ -137,8 +139,7 @@ async def test_an_abandoned_thread_loses_its_context(theus: Session) -> None:
 
     @process(outputs=["domain.raw"])
     def stubborn(ctx: Context) -> None:
-        with contextlib.suppress(asyncio.CancelledError):  # raised as soon as it can be
-            gate.block()
+        gate.hold()  # and not `block`: a slow thread would be stopped before it waits
         try:
             ctx["domain.raw"] = "too late"
         except RunEndedError as error:

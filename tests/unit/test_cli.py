@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import pandas as pd
 import pytest
 
+import theus_nb
 from tests.audit_logs import KEY, NAME, Maker, joined, rebuilt, sample
 from theus_nb import cli
 from theus_nb.logs import follow
@@ -78,6 +79,13 @@ def test_a_wrong_command_line_exits_with_2(run: Run) -> None:
         with pytest.raises(SystemExit) as exit_:
             run(*words)
         assert exit_.value.code == 2
+
+
+def test_the_version_can_be_asked_for(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run("--version")
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"theus-nb {theus_nb.__version__}\n"
 
 
 def test_a_checkpoint_is_made_once_and_renewed_only_by_a_log_that_agrees(

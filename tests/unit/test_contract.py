@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from theus_nb.contract import Contract, check_path, did_you_mean, grants, parse_access
+from theus_nb.contract import (
+    Contract,
+    check_path,
+    declares,
+    did_you_mean,
+    exception_types,
+    grants,
+    parse_access,
+)
 from theus_nb.errors import ContractError
 
 
@@ -107,6 +117,26 @@ def test_side_effects_are_words(word: object) -> None:
         Contract.of(side_effects=["net", word])
 
 
+@pytest.mark.parametrize(
+    ("effect", "says"),
+    [
+        ("file:", "names no file: write 'file:out/table.csv'"),
+        ("file:a\0b", "names no file"),
+        ("signal:", "invalid topic ''"),
+        ("signal:a b", "invalid topic 'a b'"),
+        ("signal:*.a", "invalid topic"),
+    ],
+)
+def test_effects_that_nothing_could_meet_are_refused(effect: str, says: str) -> None:
+    with pytest.raises(ContractError, match=says):
+        Contract.of(side_effects=[effect])
+
+
+def test_effects_that_can_be_met_are_kept_as_they_are() -> None:
+    effects = ("net", "gpu:0", "file:out/*.csv", "signal:a.*", "signal: *")
+    assert Contract.of(side_effects=effects).side_effects == effects
+
+
 @pytest.mark.parametrize("error", [3, int, ValueError()])
 def test_errors_are_exception_types(error: object) -> None:
     with pytest.raises(ContractError, match="errors takes exception types"):
@@ -185,3 +215,21 @@ def test_did_you_mean() -> None:
     assert did_you_mean("fetsh", ["fetch", "crunch"]) == "; did you mean 'fetch'?"
     assert did_you_mean("xyz", ["fetch", "crunch"]) == ""
     assert did_you_mean("fetsh", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("JSONDecodeError", True),
+        ("json.JSONDecodeError", True),  # as one writes it
+        ("json.decoder.JSONDecodeError", True),  # where it is defined
+        ("ValueError", True),
+        ("builtins.ValueError", True),
+        ("csv.JSONDecodeError", False),
+        ("json.ValueError", False),
+    ],
+)
+def test_exceptions_are_meant_by_names_with_and_without_dots(name: str, *, meant: bool) -> None:
+    with pytest.raises(json.JSONDecodeError) as caught:
+        json.loads("{")
+    assert declares(exception_types("errors", [name]), caught.value) is meant

@@ -63,6 +63,9 @@ def test_a_thread_without_a_loop_blocks_and_gets_the_same() -> None:
 async def test_json_is_what_json_reads(theus: Session) -> None:
     await theus.files.write_json("a.json", {"ä": [1, None]})
     assert json.loads(Path("a.json").read_text("utf-8")) == {"ä": [1, None]}
+    with pytest.raises(TypeError) as refused:
+        theus.files.write_json("a.json", {"x": object()})
+    assert refused.value.__notes__ == ["'a.json' was not touched"]
     with pytest.raises(ValueError, match="JSON compliant"):
         await theus.files.write_json("a.json", float("nan"))
     assert json.loads(Path("a.json").read_text("utf-8")) == {"ä": [1, None]}
@@ -216,6 +219,7 @@ def test_a_dangling_link_makes_its_target() -> None:
     [
         ("missing/a.txt", NoDirectoryError, r"missing'\).mkdir\(parents=True\)"),
         ("file/a.txt", NoDirectoryError, "there is no directory"),
+        ("/proc/a.txt", FileWriteError, r"cannot write '/proc/a.txt': (?!there is no directory)"),
         ("directory", NotAFileError, "it is a directory"),
         ("new/", NotAFileError, "add the name of a file"),
         ("", NotAFileError, "add the name of a file"),
@@ -307,3 +311,18 @@ def test_threads_write_side_by_side() -> None:
     for thread in threads:
         thread.join()
     assert len(names()) == 20
+
+
+@on_loop
+async def test_a_file_that_is_replaced_keeps_its_extended_attributes(theus: Session) -> None:
+    Path("a.txt").write_bytes(b"old")
+    attributes = {"user.origin": b"somewhere", "user.empty": b"", "user.raw": os.urandom(1000)}
+    try:
+        for name, value in attributes.items():
+            os.setxattr("a.txt", name, value)
+    except (AttributeError, OSError):
+        pytest.skip("this file system, or this system, has none")
+    await theus.files.write_text("a.txt", "new")
+    assert Path("a.txt").read_bytes() == b"new"
+    kept = {name: os.getxattr("a.txt", name) for name in os.listxattr("a.txt")}
+    assert {name: kept[name] for name in attributes} == attributes

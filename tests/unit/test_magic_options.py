@@ -111,6 +111,15 @@ def test_how_it_is_run_can_be_written_back() -> None:
         ("--retries 3", "after which errors", "--retries 3 --retry-on ConnectionError"),
         ("--limit 1.5", "not 1.5", "--limit 4"),
         ("--rate 3/fortnight", "not '3/fortnight'", "--rate 10/s"),
+        (
+            "--timeout",
+            "--timeout needs a value",
+            "domain.raw --outputs table --timeout 2.5",
+        ),
+        ("--retry-on", "--retry-on needs a value", "--retries 3 --retry-on ConnectionError"),
+        ("--rate -1/s", "--rate needs a value", "--rate 10/s"),
+        ("--background=1", "--background takes no value", "--outputs table --background"),
+        ("--lane worker", "invalid choice: 'worker'", "--lane loop"),
         ("--timeout 1 --lane loop", "--timeout cannot end code on --lane loop", "--inputs"),
     ],
 )

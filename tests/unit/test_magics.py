@@ -84,6 +84,8 @@ def test_refused_line_is_a_short_message(terminal: Terminal) -> None:
     _, shown = terminal.bad("%%theus_process a --ouputs x\nx = 1")
     assert shown.startswith("ContractError: unknown option '--ouputs'; did you mean '--outputs'?")
     assert len(shown.splitlines()) <= 3
+    _, shown = terminal.bad("%%theus_process a --nope\nx = 1")
+    assert shown.startswith("ContractError: unknown option '--nope'\n")
 
 
 def test_definition_that_is_refused_leaves_the_earlier_one(terminal: Terminal) -> None:

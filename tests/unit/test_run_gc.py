@@ -134,11 +134,15 @@ def test_a_finished_run_needs_no_collector() -> None:
 @on_loop
 async def test_a_pending_run_that_is_traversed_stays_whole(theus: Session) -> None:
     gate = Gate()
-    runs = [theus.start(held_in_thread, gate) for _ in range(8)]
-    for _ in range(20):
-        gc.collect()
-        assert all(gc.is_tracked(run) for run in runs)
-    gate.open()
+    gc.freeze()  # traversing what other tests left behind would take longer than a gate waits
+    try:
+        runs = [theus.start(held_in_thread, gate) for _ in range(8)]
+        for _ in range(20):
+            gc.collect()
+            assert all(gc.is_tracked(run) for run in runs)
+    finally:
+        gc.unfreeze()
+        gate.open()
     await asyncio.gather(*runs)
 
 

@@ -17,6 +17,7 @@ from theus_nb import sync_entry
 from theus_nb.decorator import process
 from theus_nb.errors import (
     MissingInputError,
+    RunCancelledError,
     RunTimeoutError,
     SyncEntryError,
     UndeclaredReadError,
@@ -105,6 +106,82 @@ def test_a_script_from_many_threads() -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert results == ["result of data"] * 8
+    theus.close()
+
+
+def test_threads_of_a_script_do_not_rely_on_each_other() -> None:
+    theus, results = Session(), list[object]()
+    longer_began, shorter_ended = threading.Event(), threading.Event()
+
+    @process
+    async def shorter(_ctx: Context) -> object:
+        return await asyncio.to_thread(longer_began.wait, PATIENCE)
+
+    @process
+    async def longer(_ctx: Context) -> object:
+        longer_began.set()
+        return await asyncio.to_thread(shorter_ended.wait, PATIENCE)
+
+    thread = threading.Thread(target=lambda: results.append(theus.run_sync(longer)))
+
+    @process
+    async def first(_ctx: Context) -> object:
+        thread.start()  # while this loop is the only one there is
+        return await theus.run(shorter)
+
+    assert theus.run_sync(first)
+    shorter_ended.set()
+    thread.join(PATIENCE)
+    assert results == [True]
+    theus.close()
+
+
+def test_a_worker_of_a_script_goes_on_on_its_own_runs_loop() -> None:
+    theus = Session()
+
+    @process
+    async def inner(_ctx: Context) -> object:
+        return asyncio.get_running_loop()
+
+    @process
+    def middle(_ctx: Context) -> object:
+        return theus.run_sync(inner)
+
+    @process
+    async def outer(_ctx: Context) -> object:
+        return await theus.run(middle), asyncio.get_running_loop()
+
+    used, own = theus.run_sync(outer)
+    assert used is own
+    theus.close()
+
+
+def test_a_run_whose_loop_was_closed_is_cancelled() -> None:
+    theus, results = Session(), list[object]()
+    began = threading.Event()
+
+    @process
+    async def stays(_ctx: Context) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    def wait() -> None:
+        try:
+            theus.run_sync(stays)
+        except BaseException as error:  # noqa: BLE001 - looked at below
+            results.append(error)
+
+    thread = threading.Thread(target=wait)
+
+    async def main() -> None:
+        await theus.run(fetch)  # the session's loop is this one
+        thread.start()
+        await asyncio.to_thread(began.wait, PATIENCE)
+
+    asyncio.run(main())
+    thread.join(PATIENCE)
+    (error,) = results
+    assert isinstance(error, RunCancelledError | asyncio.CancelledError)
     theus.close()
 
 

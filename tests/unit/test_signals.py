@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -282,3 +283,18 @@ def test_a_circle_through_the_hub_is_collected() -> None:
     del value, signals
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("patience", ["1", float("nan"), True])
+def test_a_wait_that_is_no_time_is_refused(patience: float) -> None:
+    with pytest.raises(ContractError, match="timeout is a number of seconds or None, not"):
+        hub().subscribe("prices").get(patience)
+
+
+def test_a_thread_may_wait_for_longer_than_the_system_takes() -> None:
+    signals = hub()
+    heard = signals.subscribe("prices")
+    alarm = threading.Timer(0.05, lambda: signals.publish("prices", 1))
+    alarm.start()
+    assert heard.get(timeout=1e300) == 1
+    alarm.join()

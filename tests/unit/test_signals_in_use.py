@@ -13,16 +13,18 @@ from tests.unit.support import PATIENCE, Signal, on_loop
 from tests.unit.thread_support import hub, in_thread, joined
 from theus_nb import process
 from theus_nb.errors import (
+    ContractError,
     RunCancelledError,
     RunTimeoutError,
     SessionError,
     UndeclaredSideEffectError,
 )
 from theus_nb.session import Session
-from theus_nb.signals import Subscription
+from theus_nb.signals import Signals, Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from theus_nb import Context
 
@@ -192,3 +194,63 @@ async def test_a_thread_iterates_until_the_session_closes(theus: Session) -> Non
     theus.signals.close()
     await asyncio.to_thread(joined, thread)
     assert seen == list(range(5))
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_callback_whose_work_was_cancelled_is_reported_and_goes_on(*, awaited: bool) -> None:
+    told: list[dict[str, Any]] = []
+    heard: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: told.append(context))
+        done = loop.create_future()
+
+        def hear(value: int) -> object:
+            if value < 2:
+                raise asyncio.CancelledError
+            heard.append(value)
+            done.set_result(None)
+            return None
+
+        async def hear_later(value: int) -> None:
+            if value < 2:
+                cancelled = loop.create_future()
+                cancelled.cancel()
+                await cancelled
+            hear(value)
+
+        async with Session(audit=False) as theus:
+            subscription = theus.signals.subscribe("n", hear_later if awaited else hear)
+            for value in range(3):
+                theus.signals.publish("n", value)
+            await asyncio.wait_for(done, PATIENCE)
+            assert not subscription.closed
+
+    asyncio.run(main())
+    assert heard == [2]
+    assert [type(context["exception"]) for context in told] == [asyncio.CancelledError] * 2
+
+
+def test_what_makes_no_sense_is_refused_in_words() -> None:
+    signals: Any = Signals(lambda: None)
+    refused: list[Callable[[], object]] = [
+        lambda: signals.publish(["a"], 1),
+        lambda: signals.subscribe(["a"]),
+        lambda: signals.subscribe({"a": 1}),
+        lambda: signals.subscribe("a", history=1 << 70),
+        lambda: signals.subscribe("a", maxsize=1 << 70),
+        *(lambda n=n: setattr(signals, "history", n) for n in (-1, 1 << 70, "x", True)),
+    ]
+    for use in refused:
+        with pytest.raises(ContractError):
+            use()
+
+
+def test_a_topic_that_is_too_long_to_be_recorded_reaches_nobody(tmp_path: Path) -> None:
+    theus = Session(audit_dir=tmp_path)
+    heard = theus.signals.subscribe("*")
+    with pytest.raises(ContractError, match="a topic has at most 1000 characters"):
+        theus.signals.publish("x" * (2 << 20), 1)
+    assert heard.pending == 0
+    theus.close()

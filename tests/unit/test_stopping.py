@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from theus_nb.context import Context
 
 
+pytestmark = pytest.mark.usefixtures("tidy")
+
+
 def with_session(**options: Any) -> Callable[..., Callable[[], None]]:  # noqa: ANN401 - of Session
     """Turn ``async def test(theus)`` into a plain test with a session of its own."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,9 @@ from theus_nb.errors import RunTimeoutError, UpstreamError
 if TYPE_CHECKING:
     from theus_nb.context import Context
     from theus_nb.session import Session
+
+
+pytestmark = pytest.mark.usefixtures("tidy")
 
 
 @patient
@@ -66,9 +70,11 @@ async def test_time_is_up_in_c_code(theus: Session) -> None:
         gate.hold()
 
     run = theus.start(blocked)
-    with pytest.raises(RunTimeoutError):
+    with pytest.raises(RunTimeoutError, match="what it wrote was dropped") as caught:
         await run
     assert run.status == "abandoned"
+    (note,) = caught.value.__notes__
+    assert note.startswith("its thread did not stop and goes on")
     gate.open()
 
 
@@ -160,3 +166,28 @@ async def test_the_thread_is_usable_after_a_timeout(theus: Session) -> None:
         assert run.status in {"finished", "failed"}
         if run.status == "failed":
             assert isinstance(run.exception(), RunTimeoutError)
+
+
+@patient
+async def test_a_body_that_swallows_the_news_is_late_all_the_same(theus: Session) -> None:
+    @process(outputs=["domain.raw"], timeout=0.02)
+    def thread(_ctx: Context) -> int:
+        try:
+            while True:
+                pass
+        except asyncio.CancelledError:
+            return 1
+
+    @process(outputs=["domain.raw"], timeout=0.02)
+    async def coroutine(_ctx: Context) -> int:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return 1
+
+    for late in (thread, coroutine):
+        with pytest.raises(RunTimeoutError):
+            await theus.run(late)
+        assert theus.runs[-1].status == "failed"
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0

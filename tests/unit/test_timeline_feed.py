@@ -180,7 +180,16 @@ def test_lanes_have_few_lines_and_count_the_rest() -> None:
     assert (len(lane.lines), lane.hidden) == (8, 21)
 
 
-def test_no_line_ever_overlaps_itself() -> None:
+def test_what_tells_most_finds_a_line_first() -> None:
+    rows = [Row(i, 0, "p", "loop", "finished", i, i, 100 + i) for i in range(1, 30)]
+    rows[20].ended = 5_000  # the longest
+    [lane] = pack_lanes(rows, 1_000, 3, telling={7, 9})
+    assert {row.run for line in lane.lines for row in line} == {7, 9, 21}
+    assert lane.hidden == 26
+
+
+@pytest.mark.parametrize("most_lines", [500, 3])
+def test_no_line_ever_overlaps_itself(most_lines: int) -> None:
     source = random.Random(7)  # noqa: S311 - nothing to guess here
     rows = []
     for run in range(1, 400):
@@ -188,10 +197,12 @@ def test_no_line_ever_overlaps_itself() -> None:
         end = begin + source.choice([0, 1, 50, 2_000])
         lane = source.choice(["loop", "worker 1", "worker 12", "worker 2", "cell"])
         rows.append(Row(run, 0, "p", lane, "finished", begin, begin, end))
-    lanes = pack_lanes(rows, 0, most_lines=500)
+    lanes = pack_lanes(rows, 0, most_lines, telling=range(0, 400, 7))
     assert [lane.name for lane in lanes] == ["loop", "cell", "worker 1", "worker 2", "worker 12"]
+    placed = sum(len(line) for packed in lanes for line in packed.lines)
+    assert placed + sum(packed.hidden for packed in lanes) == len(rows)
     for packed in lanes:
-        assert not packed.hidden
+        assert (packed.hidden > 0) is (most_lines == 3)
         for line in packed.lines:
             for one, other in itertools.pairwise(line):
                 assert one.ended <= other.begin

@@ -7,21 +7,18 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import pytest
 
-from theus_nb.timeline import static
+from tests.unit.rows import ODD_ROWS, row
+from theus_nb.timeline import picture, static
 from theus_nb.timeline.assets import MODULES, STATIC, markup, offline, script, styles
-from theus_nb.timeline.model import Row
+
+if TYPE_CHECKING:
+    from theus_nb.timeline.model import Row
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
-
-
-def row(run: int, name: str = "p", **changes: object) -> Row:
-    made = Row(run, 0, name, "loop", "finished", run * 1_000, run * 1_000, run * 1_000 + 500)
-    for key, value in changes.items():
-        setattr(made, key, value)
-    return made
 
 
 class Tags(HTMLParser):
@@ -46,29 +43,18 @@ def test_names_are_text(name: str) -> None:
 
 
 def test_the_picture_is_xml_and_says_what_it_shows() -> None:
-    rows = [row(i, EVIL, lane=f"worker {i % 3}", status=s) for i, s in enumerate(static.FILL, 1)]
-    picture = ET.fromstring(static.svg(rows, 20_000))  # noqa: S314 - our own
-    assert picture.get("aria-label") == "Timeline of 7 runs in 3 lanes"
+    rows = [row(i, EVIL, lane=f"worker {i % 3}", status=s) for i, s in enumerate(picture.FILL, 1)]
+    drawn = ET.fromstring(static.svg(rows, 20_000))  # noqa: S314 - our own
+    assert drawn.get("aria-label") == "Timeline of 7 runs in 3 lanes"
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [],
-        [row(1, submitted=5, started=5, ended=5)],
-        [row(1), row(2, ended=400 * 86_400 * 10**9)],
-        [row(1, started=9_000, ended=10)],
-        [row(i, lane=f"worker {i}") for i in range(500)],
-        [row(i) for i in range(1, 5_000)],
-    ],
-    ids=["none", "no time", "a year", "clock back", "500 workers", "many"],
-)
+@pytest.mark.parametrize("rows", ODD_ROWS.values(), ids=ODD_ROWS)
 def test_any_rows_make_a_picture(rows: list[Row]) -> None:
     bundle = static.bundle(rows, 1_000_000, None)
     assert "audit: not available" in bundle["text/html"]
     assert "nan" not in bundle["text/html"]
-    picture = bundle["text/html"].partition("<svg")[2].partition("</svg>")[0]
-    assert not re.search(r'width="-', picture)
+    drawn = bundle["text/html"].partition("<svg")[2].partition("</svg>")[0]
+    assert not re.search(r'width="-', drawn)
 
 
 def test_the_front_end_is_small_and_fetches_nothing() -> None:

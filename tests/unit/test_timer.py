@@ -30,6 +30,18 @@ def test_in_the_order_of_their_times(timer: Timer) -> None:
     assert order == ["first", "second"]
 
 
+def test_an_alarm_in_a_million_years_does_not_harm_the_others(timer: Timer) -> None:
+    done = threading.Event()
+    for seconds in (1e300, float("inf")):
+        timer.call_later(seconds, lambda: None)
+    timer.call_later(0.01, timer.call_later(1e300, lambda: None).cancel)
+    timer.call_later(0.02, done.set)
+    assert done.wait(PATIENCE)
+    done.clear()
+    timer.call_later(0.01, done.set)  # heard by a thread that waits for the first two
+    assert done.wait(PATIENCE)
+
+
 def test_an_alarm_taken_back_never_rings(timer: Timer) -> None:
     order, done = list[str](), threading.Event()
     timer.call_later(0.005, lambda: order.append("taken back")).cancel()

@@ -51,7 +51,10 @@ def audit_bundle(session: Session, words: Sequence[str]) -> dict[str, str]:
     parser.add_argument("n", nargs="?", type=_count, default=_SHOWN)
     parser.add_argument("--process")
     parser.add_argument("--kind")
-    options = parser.parse_args(list(words))
+    try:
+        options = parser.parse_args(list(words))
+    except ContractError as error:
+        raise error.with_traceback(None) from None  # argparse's frames tell a user nothing
     audit = session.audit
     if options.process is None and options.kind is None:
         entries = audit.tail(options.n)

@@ -9,13 +9,14 @@ cell, or is waiting for it when it happens later.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import functools
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from theus_nb.errors import SessionError
+from theus_nb.errors import RunCancelledError, SessionError
+from theus_nb.notebook.figures import hear_of_figures, show_figures_of
+from theus_nb.notebook.origin import Cell, origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,27 +26,6 @@ if TYPE_CHECKING:
     from theus_nb._core import Run
     from theus_nb.process import Process
     from theus_nb.session import Session
-
-
-class Cell:
-    """A cell that is being executed, or was.
-
-    Attributes:
-        header: Of the message that asked for it; None in a shell without messages.
-        executing: Whether it has not ended.
-        failures: Runs started in it that failed before its end.
-    """
-
-    def __init__(self, header: Mapping[str, Any] | None) -> None:
-        self.header = header
-        self.executing = True
-        self.failures: list[Run] = []
-
-
-_origin: contextvars.ContextVar[Cell | None] = contextvars.ContextVar(
-    "theus_nb.origin", default=None
-)
-"""The cell we are in. Tasks and workers inherit it."""
 
 
 class Background:
@@ -69,10 +49,10 @@ class Background:
         parent = self._shell.get_parent() if hasattr(self._shell, "get_parent") else {}
         cell = Cell(parent.get("header"))
         self._cells().append(cell)
-        _origin.set(cell)
+        origin.set(cell)
 
     def post_run_cell(self, _result: object) -> None:
-        """Close the cell; show the failures in it that it has not looked at."""
+        """Close the cell; show the failures in it that it has not looked at, and what goes on."""
         cells = self._cells()
         if not cells:
             return  # loaded in this very cell, or an empty one
@@ -82,6 +62,8 @@ class Background:
             if run.unseen:
                 self._show(run, cell)
         cell.failures.clear()
+        cell.look()
+        cell.tell_given_up()
 
     def _cells(self) -> list[Cell]:
         if not hasattr(self._executing, "cells"):
@@ -103,25 +85,43 @@ class Background:
                 "the cell has ended, and terminal IPython has none. Leave it out, or use Jupyter"
             )
             raise SessionError(msg, process=process.name)
-        before = self._session.background.get(process.name)
-        if before is None or before.has_ended:
+        earlier = self.take_unfinished(process.name)
+        if earlier is None:
             run = self._session.start(process, *arguments)
         else:
-            run = self._session.replace(before, process, *arguments)
+            run = self._session.replace(earlier, process, *arguments)
         self._session.background[process.name] = run
         self._runs.add(run)  # before its end is noticed, which takes a turn of the loop
         return run
 
+    def take_unfinished(self, name: str) -> Run | None:
+        """Return the unfinished run of a background cell, whose place the caller takes, or None.
+
+        Args:
+            name: Of its process.
+        """
+        run = self._session.background.get(name)
+        if run is None or run.has_ended:
+            return None
+        return self._session.background.pop(name)
+
     def watch(self, run: Run) -> None:
-        """Show how a run fails, if it does. Called with every run that is started."""
-        cell = _origin.get()
+        """Show how a run fails, and its figures. Called with every run that is started."""
+        hear_of_figures()
+        cell = origin.get()
         if cell is not None:
+            cell.started.add(run)
             run.add_done_callback(functools.partial(self._ended, cell))
 
     def _ended(self, cell: Cell, run: Run) -> None:
+        cell.ended(run)
+        if not cell.executing:
+            show_figures_of(run.id)
         if run in self._runs:
-            if run.status == "failed":
+            if not isinstance(run.exception(), RunCancelledError | None):
                 self._show(run, cell)
+            elif run.status == "abandoned":
+                cell.note(run)
         elif run.unseen:
             if cell.executing:
                 cell.failures.append(run)

@@ -3,6 +3,7 @@
 # mypy: untyped-calls-exclude=IPython
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from IPython.display import display
@@ -53,12 +54,21 @@ def run_command(session: Session, line: str) -> None:
     Raises:
         ContractError: An unknown command or wrong arguments; the message shows what is right.
     """
-    name, *words = line.split() or ["status"]
+    name, *words = _split(line) or ["status"]
     command = COMMANDS.get(name)
     if command is None:
         msg = f"%theus has no command {name!r}{did_you_mean(name, COMMANDS)}\n{_help_text()}"
         raise ContractError(msg)
     command.run(session, words)
+
+
+def _split(line: str) -> list[str]:
+    """Split a line into words as a shell does: quotes hold a name with spaces together."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        msg = f"%theus {line}: {str(error).lower()}; a name with a quote in it stands in other ones"
+        raise ContractError(msg) from None
 
 
 def _no_words(name: str, words: list[str]) -> None:

@@ -12,10 +12,12 @@ from theus_nb.notebook.background import Background
 from theus_nb.notebook.closing import CloseAtExit, end_session
 from theus_nb.notebook.completion import make_matcher
 from theus_nb.notebook.config import TheusNb
+from theus_nb.notebook.figures import forget_figures
 from theus_nb.notebook.forgotten import explain_forgotten_awaits
 from theus_nb.notebook.host import CellRecord, NotebookNamespace, kernel_loop, notebook_name
 from theus_nb.notebook.interrupt import SignalWakeup
 from theus_nb.notebook.magics import TheusMagics
+from theus_nb.notebook.origin import note_cancelled
 from theus_nb.notebook.output import make_route
 from theus_nb.notebook.terminal import cancel_interrupted_cells
 from theus_nb.notebook.traceback import shorten_tracebacks
@@ -42,13 +44,15 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
         the steps before it are undone at once.
     """
     with contextlib.ExitStack() as undo:
-        session = _open_session(shell, undo)
+        settings = TheusNb(shell)
+        session = _open_session(shell, settings, undo)
+        settings.attach(session)
         record = CellRecord(shell)
         background = _watch_background(shell, session, undo)
         session.watch.cell_of = record.number_of
         undo.callback(shorten_tracebacks(shell))
         _register(shell, TheusMagics(shell, session, record, background), undo)
-        _append(shell.configurables, TheusNb(shell, session), undo)
+        _append(shell.configurables, settings, undo)
         _append(shell.input_transformers_post, make_transformer(shell), undo)
         if shell.Completer is not None:
             _append(shell.Completer.custom_matchers, make_matcher(shell, session), undo)
@@ -66,11 +70,13 @@ def install(shell: InteractiveShell) -> contextlib.ExitStack:
     raise AssertionError  # ExitStack swallows nothing here; mypy cannot know
 
 
-def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Session:
+def _open_session(
+    shell: InteractiveShell, settings: TheusNb, undo: contextlib.ExitStack
+) -> Session:
     """Use the session there is, or make one that ends with the extension; tie it to the shell."""
     session = current()
     if session is None:
-        session = Session(notebook=notebook_name(shell))
+        session = Session(notebook=notebook_name(shell), **settings.session_options())
         undo.callback(set_current, None)
         undo.callback(end_session, session, lambda: kernel_loop(shell))
         set_current(session)
@@ -100,14 +106,17 @@ def _open_session(shell: InteractiveShell, undo: contextlib.ExitStack) -> Sessio
 def _watch_background(
     shell: InteractiveShell, session: Session, undo: contextlib.ExitStack
 ) -> Background:
-    """Have the failures of runs that outlive their cell shown in that cell."""
+    """Have what becomes of runs shown in their cells: failures, and threads that go on."""
     background = Background(shell, session)
 
     def unwatch() -> None:
         session.on_start = None
+        session.on_awaiter_cancelled(None)
+        forget_figures()
 
     undo.callback(unwatch)
     session.on_start = background.watch
+    session.on_awaiter_cancelled(note_cancelled)
     _listen(shell, background.pre_run_cell, undo)
     _listen(shell, background.post_run_cell, undo, "post_run_cell")
     return background

@@ -12,11 +12,10 @@ import contextlib
 import signal
 import socket
 import threading
-import traceback
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from theus_nb.dispatcher import Dispatcher
-from theus_nb.endings import thread_goes_on
+from theus_nb.notebook.origin import take_given_up
+from theus_nb.stopper import threads_go_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,17 +27,14 @@ class InterruptedProcess(KeyboardInterrupt):
     """The user interrupted the cell that awaited a process.
 
     Args:
-        process: Its name.
-        error: What the interrupt was seen as; it has passed the run that was awaited.
+        process: Its name; empty where the cell waited for something else of ours.
     """
 
-    def __init__(self, process: str, error: BaseException) -> None:
-        run = _awaited_run(error)
-        goes_on = ""
-        if run is not None and run.status == "abandoned":
-            whose = "its thread" if run.name == process else f"the thread of {run.name!r}"
-            goes_on = f"{thread_goes_on(run, whose)}; "
-        super().__init__(f"process {process!r} was interrupted; {goes_on}the kernel is ready")
+    def __init__(self, process: str) -> None:
+        runs = take_given_up()
+        goes_on = f"{threads_go_on(runs, process)}; " if runs else ""
+        what = f"process {process!r}" if process else "the wait"
+        super().__init__(f"{what} was interrupted; {goes_on}the kernel is ready")
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: this line, and no page of frames."""
@@ -59,20 +55,6 @@ class InterruptedWait(InterruptedProcess):
         going_on = f"{listed} {goes} on: %theus cancel all ends what runs"
         text = f"the wait was interrupted; {going_on if unfinished else 'all has ended'}"
         KeyboardInterrupt.__init__(self, text)
-
-
-def _awaited_run(error: BaseException) -> Run | None:
-    """Return the run of a worker thread whose await an exception has ended, or None.
-
-    A `KeyboardInterrupt` may stand for a cancellation that a pumped loop has seen.
-    """
-    link: BaseException | None = error
-    while link is not None:
-        for frame, _line in reversed(list(traceback.walk_tb(link.__traceback__))):
-            if frame.f_code is Dispatcher.run.__code__:
-                return cast("Run | None", frame.f_locals.get("submitted"))
-        link = link.__context__
-    return None
 
 
 def was_interrupted() -> bool:

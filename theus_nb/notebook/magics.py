@@ -89,11 +89,14 @@ class TheusMagics(Magics):
         process, arguments, background = self._define(line, cell)
         if background:
             return self._background.start(process, arguments)
+        earlier = self._background.take_unfinished(process.name)
+        if earlier is not None:
+            earlier.cancel("its cell was executed again")
         try:
             return self._session.run_sync(process, *arguments)
         except KeyboardInterrupt as error:
             if user_part(error.__traceback__) is None:  # nothing of the user's was running
-                raise InterruptedProcess(process.name, error) from None
+                raise InterruptedProcess(process.name) from None
             raise
 
     @no_var_expand
@@ -116,11 +119,14 @@ class TheusMagics(Magics):
         process, arguments, background = self._define(line, cell)
         if background:
             return self._background.start(process, arguments)
+        earlier = self._background.take_unfinished(process.name)
         try:
+            if earlier is not None:
+                return await self._session.replace(earlier, process, *arguments)
             return await self._session.run(process, *arguments)
-        except asyncio.CancelledError as error:
+        except asyncio.CancelledError:
             if was_interrupted():
-                raise InterruptedProcess(process.name, error) from None
+                raise InterruptedProcess(process.name) from None
             raise
 
     async def _wait(self, words: list[str]) -> None:

@@ -18,6 +18,7 @@ from theus_nb.process import check_name
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from IPython.core.magic_arguments import MagicArgumentParser
 
@@ -33,10 +34,12 @@ class Option(NamedTuple):
         choices: The values it takes, if they are few.
         metavar: Stands for its one value in the help.
         is_flag: Whether it takes no value at all. Without any of these it takes a list.
+        example: How it is used, for messages.
     """
 
     flags: tuple[str, ...]
     help: str
+    example: str
     choices: tuple[str, ...] = ()
     metavar: str | None = None
     is_flag: bool = False
@@ -58,34 +61,51 @@ class Option(NamedTuple):
         return {"action": "append", "metavar": "A,B", "help": self.help}
 
 
+_ATTEMPTS: Final = "--retries 3 --retry-on ConnectionError --backoff 0.5"
+
 INPUTS: Final = Option(
     ("--inputs", "-i"),
     "what the cell reads: table,domain.raw; name=path renames, path? may be missing",
+    "--inputs domain.raw",
 )
-OUTPUTS: Final = Option(("--outputs", "-o"), "what the cell writes; path? may stay unwritten")
+OUTPUTS: Final = Option(
+    ("--outputs", "-o"), "what the cell writes; path? may stay unwritten", "--outputs table"
+)
 SIDE_EFFECTS: Final = Option(
-    ("--side-effects", "-s"), "words for what it does elsewhere: net,file:out/*.csv"
+    ("--side-effects", "-s"),
+    "words for what it does elsewhere: net,file:out/*.csv",
+    "--side-effects net",
 )
 LANE: Final = Option(
     ("--lane",),
     "where code without await runs: the worker of all cells (the default), or the loop",
-    ("cell", "loop"),
+    "--lane loop",
+    choices=("cell", "loop"),
 )
 BACKGROUND: Final = Option(
     ("--background", "-b"),
     "go on at once: the cell's value is its run; %%theus wait and cancel take its name",
+    "--background",
     is_flag=True,
 )
-TIMEOUT: Final = Option(("--timeout",), "stop the body after so many seconds", metavar="S")
+TIMEOUT: Final = Option(
+    ("--timeout",), "stop the body after so many seconds", "--timeout 2.5", metavar="S"
+)
 RETRIES: Final = Option(
-    ("--retries",), "how many more attempts after an error of --retry-on", metavar="N"
+    ("--retries",), "how many more attempts after an error of --retry-on", _ATTEMPTS, metavar="N"
 )
-RETRY_ON: Final = Option(("--retry-on",), "exception types worth another attempt: ConnectionError")
+RETRY_ON: Final = Option(
+    ("--retry-on",), "exception types worth another attempt: ConnectionError", _ATTEMPTS
+)
 BACKOFF: Final = Option(
-    ("--backoff",), "seconds before the second attempt, then doubled", metavar="S"
+    ("--backoff",), "seconds before the second attempt, then doubled", _ATTEMPTS, metavar="S"
 )
-LIMIT: Final = Option(("--limit",), "how many runs of it execute at a time", metavar="N")
-RATE: Final = Option(("--rate",), "how many runs start in a while: 10/s, 100/min", metavar="N/UNIT")
+LIMIT: Final = Option(
+    ("--limit",), "how many runs of it execute at a time", "--limit 4", metavar="N"
+)
+RATE: Final = Option(
+    ("--rate",), "how many runs start in a while: 10/s, 100/min", "--rate 10/s", metavar="N/UNIT"
+)
 LISTS: Final = (INPUTS, OUTPUTS, SIDE_EFFECTS)
 POLICY: Final = (TIMEOUT, RETRIES, RETRY_ON, BACKOFF, LIMIT, RATE)
 OPTIONS: Final = (*LISTS, LANE, BACKGROUND, *POLICY)
@@ -131,7 +151,9 @@ def parse_options(parser: MagicArgumentParser, text: str) -> Options:
     """
     try:
         found, rest = parser.parse_known_args(_words(text))
-    except (UsageError, ValueError) as error:  # ValueError: a quote that is never closed
+    except UsageError as error:
+        raise _unusable(str(error), text) from None
+    except ValueError as error:  # a quote that is never closed
         raise _refused(str(error)) from None
     _check_rest(rest, found.name)
     _check_name(found.name)
@@ -184,11 +206,13 @@ def _check_name(name: str | None) -> None:
 def _check_rest(rest: list[str], name: str | None) -> None:
     if not rest:
         return
-    flags = [flag for option in OPTIONS for flag in option.flags]
+    # Without the dashes, in which all of them are alike.
+    flags = {flag.strip("-"): flag for option in OPTIONS for flag in option.flags}
     for word in rest:
         if word.startswith("-"):
             flag = word.partition("=")[0]
-            raise _refused(f"unknown option {flag!r}{did_you_mean(flag, flags)}", name)
+            near = did_you_mean(flag.strip("-"), flags, lambda close: repr(flags[close]))
+            raise _refused(f"unknown option {flag!r}{near}", name)
     raise _refused(f"unexpected {rest[0]!r}: separate paths by commas", name)
 
 
@@ -206,7 +230,8 @@ def _policy(found: argparse.Namespace) -> Policy | None:
     except ContractError as error:
         # Said in the words of the decorator; the line needs those of the magic.
         problem = str(error).partition(". Write, for instance")[0]
-        raise _refused(problem, found.name, example=_example(values)) from None
+        given = [option for option in POLICY if values[option.attribute] is not None]
+        raise _refused(problem, found.name, example=_example(given)) from None
     if policy is not None and policy.timeout and found.lane == "loop":
         problem = "--timeout cannot end code on --lane loop that blocks the loop"
         raise _refused(problem, found.name)
@@ -221,16 +246,25 @@ def _number(text: str | None) -> object:
     return text
 
 
-def _example(values: dict[str, Any]) -> str:
-    """Return correct options for those that were given."""
-    given = {name for name, value in values.items() if value is not None}
-    words = ["--outputs table"]
-    words += ["--timeout 2.5"] if "timeout" in given else []
-    if given & {"retries", "retry_on", "backoff"}:
-        words.append("--retries 3 --retry-on ConnectionError --backoff 0.5")
-    words += ["--limit 4"] if "limit" in given else []
-    words += ["--rate 10/s"] if "rate" in given else []
-    return " ".join(words)
+def _example(options: Iterable[Option]) -> str:
+    """Return correct words for some options, and for what the cell reads and writes."""
+    words = [INPUTS.example, OUTPUTS.example, *(option.example for option in options)]
+    return " ".join(dict.fromkeys(words))  # several options may share theirs
+
+
+def _unusable(said: str, line: str) -> ContractError:
+    """Return the error for what the parser refused: ``argument --limit: expected one argument``."""
+    first = next(iter(line.split()), "-")
+    name = None if first.startswith("-") else first
+    flags, _, problem = said.removeprefix("argument ").partition(": ")
+    option = next((o for o in OPTIONS if "/".join(o.flags) == flags), None)
+    if option is None:
+        return _refused(said, name)
+    if "ignored explicit argument" in problem:
+        problem = "takes no value"
+    elif "expected one argument" in problem:
+        problem = "needs a value"
+    return _refused(f"{option.flags[0]} {problem}", name, example=_example([option]))
 
 
 def _policy_words(policy: Policy) -> str:

@@ -10,8 +10,9 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.dispatcher import Dispatcher
-from theus_nb.errors import TheusError
-from theus_nb.notebook.interrupt import InterruptedProcess
+from theus_nb.errors import TheusError, text_of
+from theus_nb.notebook.interrupt import InterruptedProcess, was_interrupted
+from theus_nb.notebook.origin import origin
 from theus_nb.sync_entry import run_sync
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
         if isinstance(etb, tuple):  # a link of a chain, which was seen to with its last link
             return original(etype, evalue, etb, tb_offset, *args, **kwargs)
         _strip_causes(evalue)
+        if evalue is not None and (process := _interrupted_process(evalue, etb)) is not None:
+            return [str(InterruptedProcess(process))]
         if evalue is None or not _concerns_us(evalue, etb):
             return original(etype, evalue, etb, tb_offset, *args, **kwargs)
-        if (process := _interrupted_process(evalue, etb)) is not None:
-            return [str(InterruptedProcess(process, evalue))]
         part = user_part(etb)
         if part is not None:
             return original(etype, evalue, part, 0, *args, **kwargs)
@@ -133,17 +134,28 @@ def _members(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _interrupted_process(error: BaseException, tb: types.TracebackType | None) -> str | None:
-    """Return the process whose await, or whose `run_sync`, the user interrupted in a plain cell."""
+    """Return the process whose await, or whose `run_sync`, the user interrupted in a plain cell.
+
+    Empty if it was something else of ours, such as a signal.
+    """
     entries = list(_entries(tb))
     if isinstance(error, KeyboardInterrupt):
-        if not _belongs(entries[-1], (_OURS,)):
+        if not entries or not _belongs(entries[-1], (_OURS,)):
             return None  # raised in the user's code, whose line is worth seeing
-    elif not isinstance(error, asyncio.CancelledError):
+    elif not isinstance(error, asyncio.CancelledError) or not was_interrupted():
         return None
     for entry in reversed(entries):
         if entry.tb_frame.f_code in _RUNS:
             return str(getattr(entry.tb_frame.f_locals["process"], "name", "?"))
-    return None
+    if isinstance(error, KeyboardInterrupt):
+        return None
+    # A gather of handles, a task group, a time limit: the run was awaited by somebody else.
+    cell = origin.get()
+    if cell is not None:
+        cell.look()
+        if cell.cancelled is not None:
+            return cell.cancelled
+    return "" if any(_belongs(entry, (_OURS,)) for entry in entries) else None
 
 
 def user_part(tb: types.TracebackType | None) -> types.TracebackType | None:
@@ -170,7 +182,8 @@ def _message(shell: InteractiveShell, error: BaseException) -> str:
     name = type(error).__name__
     if str(shell.colors).lower() != "nocolor":
         name = f"\x1b[31m{name}\x1b[39m"
-    text = f": {error}" if str(error) else ""
+    said = text_of(error)
+    text = f": {said}" if said else ""
     return "\n".join([name + text, *getattr(error, "__notes__", [])])
 
 

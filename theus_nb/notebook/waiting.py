@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from theus_nb._core import Run
     from theus_nb.session import Session
 
+_HOW: Final = {
+    "finished": "has finished",
+    "failed": "has failed",
+    "retried": "has failed",
+    "cancelled": "was cancelled",
+    "abandoned": "was given up",
+}
+
 _RUN_ID: Final = re.compile(r"r\d+")
 
 
@@ -37,7 +45,8 @@ def runs_to_wait_for(session: Session, words: list[str]) -> list[Run]:
     while inside is not None:  # a body that waited for its own run would wait for ever
         found.pop(inside.run.number, None)
         inside = inside.parent
-    if not words:
+    words = _named("wait", words)
+    if words in ([], ["all"]):
         if not found:
             msg = (
                 "%theus wait: there is nothing to wait for; start something first, with "
@@ -56,15 +65,25 @@ def runs_to_cancel(session: Session, words: list[str]) -> list[Run]:
         UnknownProcessError: No process has this name.
     """
     unfinished = session.runs.unfinished()
+    words = _named("cancel", words)
     if not words:
         msg = "%theus cancel takes the name of a process, a run such as r7, or all"
-        raise ContractError(f"{msg}. {_unfinished_text(unfinished)}")
+        raise ContractError(f"{msg}. {_unfinished_text(unfinished, 'cancel')}")
     if words == ["all"]:
         if not unfinished:
             msg = "%theus cancel all: no run is unfinished, there is nothing to cancel"
             raise ContractError(msg)
         return unfinished
     return [run for word in words for run in _meant(session, unfinished, word, "cancel")]
+
+
+def _named(command: str, words: list[str]) -> list[str]:
+    """Return the names in a line, which may stand between commas; refuse options."""
+    for word in words:
+        if word.startswith("-"):
+            msg = f"%theus {command} has no option {word!r}: write %theus {command} crunch r7"
+            raise ContractError(msg)
+    return [name for word in words for name in word.split(",") if name]
 
 
 def _meant(session: Session, runs: Iterable[Run], word: str, verb: str) -> list[Run]:
@@ -79,19 +98,20 @@ def _meant(session: Session, runs: Iterable[Run], word: str, verb: str) -> list[
     past = [r for r in session.runs if (r.id if is_id else r.name) == word]
     last = past[-1] if past else None
     known = last.id if last is not None and is_id else "its last run"
-    what = f"{known} has {last.status}" if last is not None else "there is no such run"
+    what = f"{known} {_HOW.get(last.status)}" if last is not None else "there is no such run"
     if last is None and not is_id:
         what = "it has no run yet"
-    msg = f"%theus {verb.partition(' ')[0]} {word}: nothing to {verb}, {what}. "
-    raise ContractError(msg + _unfinished_text(session.runs.unfinished()))
+    command = verb.partition(" ")[0]
+    msg = f"%theus {command} {word}: nothing to {verb}, {what}. "
+    raise ContractError(msg + _unfinished_text(session.runs.unfinished(), command))
 
 
-def _unfinished_text(runs: list[Run]) -> str:
+def _unfinished_text(runs: list[Run], command: str) -> str:
     if not runs:
         return "No run is unfinished"
     listed = ", ".join(f"{run.id} {run.name!r}" for run in runs[:10])
     more = f" and {len(runs) - 10} more" if len(runs) > 10 else ""  # noqa: PLR2004 - a line of them
-    return f"Unfinished: {listed}{more}; write, for example, %theus cancel {runs[0].name}"
+    return f"Unfinished: {listed}{more}; write, for example, %theus {command} {runs[0].name}"
 
 
 async def until_ended(runs: list[Run]) -> None:

@@ -61,6 +61,12 @@ def offline() -> str:
 
 
 @functools.cache
+def saved_styles() -> str:
+    """Return the style sheet of the picture in a notebook's file."""
+    return (STATIC / "saved.css").read_text(encoding="utf-8")
+
+
+@functools.cache
 def styles() -> str:
     """Return its style sheet."""
     return (STATIC / "timeline.css").read_text(encoding="utf-8")

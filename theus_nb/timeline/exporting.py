@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from theus_nb.timeline import static
 from theus_nb.timeline.from_log import marks_of, summary
 from theus_nb.timeline.model import pack_lanes
+from theus_nb.timeline.picture import title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +48,7 @@ def _trace(rows: Sequence[Row], now: int, marks: Marks) -> Iterator[dict[str, An
     for lane in pack_lanes(rows, now, len(rows)):
         for line in lane.lines:
             track += 1
-            label = {"pid": 1, "tid": track, "args": {"name": static.title(lane.name)}}
+            label = {"pid": 1, "tid": track, "args": {"name": title(lane.name)}}
             yield {**label, "ph": "M", "name": "thread_name"}
             for row in line:
                 places[row.run] = track, row

@@ -7,7 +7,7 @@ import linecache
 from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.timeline.model import audit_entry
-from theus_nb.timeline.static import duration
+from theus_nb.timeline.picture import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from theus_nb.logs import read_entry
 from theus_nb.timeline import static
 from theus_nb.timeline.model import Marks, Row
+from theus_nb.timeline.picture import MOST_BARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -190,8 +191,8 @@ def summary(rows: Sequence[Row]) -> str:
     words = [f"{len(rows)} runs", *(f"{count} {status}" for status, count in counts.items())]
     if unfinished:
         words.append(f"{unfinished} without an end")
-    if len(rows) > static.MOST_BARS:
-        words.append(f"the newest {static.MOST_BARS} are drawn")
+    if len(rows) > MOST_BARS:
+        words.append(f"the newest {MOST_BARS} are drawn")
     return "; ".join(words)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import heapq
 import json
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 STATUSES: Final = (
     "waiting",
@@ -202,31 +204,64 @@ class PackedLane:
     hidden: int
 
 
-def pack_lanes(rows: Iterable[Row], now: int, most_lines: int) -> list[PackedLane]:
+def pack_lanes(
+    rows: Iterable[Row], now: int, most_lines: int, telling: Container[int] = ()
+) -> list[PackedLane]:
     """Lay rows into lanes and lines, first fit.
 
     Args:
         rows: The rows.
         now: Where rows that have not ended are cut off.
         most_lines: Lines per lane; what overlaps more than that is counted as hidden.
+        telling: Runs that are hidden last. Of the others the shortest are hidden first.
     """
-    lanes: dict[str, PackedLane] = {}
-    free: dict[str, list[int]] = {}
+    found: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.begin, row.run)):
-        name = lane_of(row)
-        lane = lanes.setdefault(name, PackedLane(name, [], 0))
-        ends = free.setdefault(name, [])
-        line = next((i for i, end in enumerate(ends) if end <= row.begin), None)
-        if line is None:
-            if len(ends) >= most_lines:
-                lane.hidden += 1
-                continue
-            line = len(ends)
-            ends.append(0)
-            lane.lines.append([])
-        ends[line] = max(row.ended or now, row.begin)
-        lane.lines[line].append(row)
-    return sorted(lanes.values(), key=lambda lane: lane_order(lane.name))
+        found.setdefault(lane_of(row), []).append(row)
+    lanes = [
+        PackedLane(name, lines, 0)
+        if len(lines := _first_fit(lane, now)) <= most_lines
+        else _most_telling(name, lane, now, most_lines, telling)
+        for name, lane in found.items()
+    ]
+    return sorted(lanes, key=lambda lane: lane_order(lane.name))
+
+
+def _first_fit(rows: Iterable[Row], now: int) -> list[list[Row]]:
+    """Lay the rows of a lane, in the order of their begin, into as few lines as they need."""
+    lines: list[list[Row]] = []
+    busy: list[tuple[int, int]] = []  # until when, and which line
+    free: list[int] = []
+    for row in rows:
+        while busy and busy[0][0] <= row.begin:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        if not free:
+            free.append(len(lines))
+            lines.append([])
+        line = heapq.heappop(free)
+        lines[line].append(row)
+        heapq.heappush(busy, (row.last(now), line))
+    return lines
+
+
+def _most_telling(
+    name: str, rows: Sequence[Row], now: int, most_lines: int, telling: Container[int]
+) -> PackedLane:
+    """Fill the lines of a lane with what tells most, and count the rest."""
+    lines: list[list[Row]] = [[] for _ in range(most_lines)]
+    hidden = 0
+    order = sorted(rows, key=lambda row: (row.run not in telling, row.begin - row.last(now)))
+    for row in order:
+        for line in lines:
+            at = bisect.bisect_left(line, row.begin, key=lambda other: other.begin)
+            if (at == 0 or line[at - 1].last(now) <= row.begin) and (
+                at == len(line) or row.last(now) <= line[at].begin
+            ):
+                line.insert(at, row)
+                break
+        else:
+            hidden += 1
+    return PackedLane(name, lines, hidden)
 
 
 def audit_entry(line: str) -> dict[str, Any] | None:

@@ -6,13 +6,13 @@
 //! | [`contract`] | what a run declares to read and write, compiled once |
 //! | [`path`] | dotted paths interned into a tree of [`NodeId`]s |
 //! | [`place`] | [`Place`]: a position in the serial order that every execution must look like |
-//! | [`audit`] | the audit log: chained entries, written in groups, kept apart as written and synced |
+//! | [`audit`] | the audit log: chained entries, written in groups, and the proof that nobody has changed them |
 //! | [`files`] | files that are complete, old or new, and durable |
 //! | [`signals`] | values published under topics, to bounded subscribers |
 //! | [`span`] | the records of runs that the timeline shows |
-//! | [`audit`] | the audit log: chained entries, and the proof that nobody has changed them |
 //! | [`watch`] | when an event loop counts as blocked |
 //! | [`feed`] | what has become of runs since somebody last asked |
+//! | `sync` | locks and waits of the audit log's hand-off, for the model of it to replace |
 //! | [`runtime`] | the one tokio runtime, on a thread of its own |
 //! | [`error`] | [`Error`], and [`Refused`], which hands back the values of a refused call |
 //!
@@ -37,6 +37,7 @@ pub mod runtime;
 pub mod scheduler;
 pub mod signals;
 pub mod span;
+mod sync;
 pub mod watch;
 
 pub use contract::{Access, ContractId};

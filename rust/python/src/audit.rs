@@ -87,7 +87,8 @@ impl AuditLog {
         let options = Options {
             key,
             opening,
-            fallback: default_place,
+            // Whoever counts on the log gets an error instead.
+            fallback: default_place && !durable && !stop,
             ..Options::default()
         };
         let clock = Arc::new(SystemClock { began });
@@ -189,6 +190,20 @@ impl AuditLog {
             .failure()
             .map(|failed| failed.0)
             .or_else(|| self.log.fallback()))
+    }
+
+    /// Why the log is in memory although it was to be on disk; None if it is not.
+    #[getter]
+    fn fallback(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        fork::check(py, self.made_in)?;
+        Ok(self.log.fallback())
+    }
+
+    /// Tells the user what happened to the log, if something did and nobody has been told.
+    fn tell(&self, py: Python<'_>) {
+        if self.made_in == fork::generation() {
+            self.tell_news(py);
+        }
     }
 
     /// Whether entries find room at present.

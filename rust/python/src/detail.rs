@@ -12,19 +12,72 @@ const LIMIT: usize = 1 << 20;
 /// How deep lists and dicts may lie in each other.
 const DEPTH: usize = 16;
 
-/// Names of the fields whose text could not be written as it was.
-#[derive(Default)]
-pub struct Replaced(pub Vec<&'static str>);
+/// Characters that are kept of a name: a type's, a function's, a file's.
+const NAME: usize = 4096;
 
-impl Replaced {
+/// Names of the fields whose text could not be written as it was, or not all of it.
+#[derive(Default)]
+pub struct Changes {
+    pub replaced: Vec<&'static str>,
+    pub cut: Vec<&'static str>,
+}
+
+impl Changes {
     /// A text with U+FFFD in place of what is no text; the field is remembered then.
     pub fn text(&mut self, field: &'static str, text: &Bound<'_, PyString>) -> String {
         let (text, lossless) = lossy(text);
-        if !lossless && !self.0.contains(&field) {
-            self.0.push(field);
+        if !lossless && !self.replaced.contains(&field) {
+            self.replaced.push(field);
         }
         text
     }
+
+    /// The same for a name, of which only the beginning is kept if it is none.
+    pub fn name(&mut self, field: &'static str, text: &Bound<'_, PyString>) -> String {
+        let text = self.text(field, text);
+        self.cut_to(NAME, field, text)
+    }
+
+    /// The beginning of a text that is longer than an entry may be.
+    pub fn cut(&mut self, field: &'static str, text: String) -> String {
+        self.cut_to(LIMIT, field, text)
+    }
+
+    fn cut_to(&mut self, limit: usize, field: &'static str, mut text: String) -> String {
+        if let Some(end) = end_of(&text, limit) {
+            text.truncate(end);
+            if !self.cut.contains(&field) {
+                self.cut.push(field);
+            }
+        }
+        text
+    }
+
+    /// What an entry says of them, in fields of its own.
+    pub fn add_to(self, detail: &mut Vec<(String, Value)>) {
+        for (key, names) in [("replaced", self.replaced), ("cut", self.cut)] {
+            if !names.is_empty() {
+                let names = names.into_iter().map(Value::from).collect();
+                detail.push((key.to_owned(), Value::List(names)));
+            }
+        }
+    }
+}
+
+/// The beginning of a name of any length.
+pub fn clip(mut name: String) -> String {
+    if let Some(end) = end_of(&name, NAME) {
+        name.truncate(end);
+    }
+    name
+}
+
+/// Where a text's first `limit` characters end, if it has more.
+fn end_of(text: &str, limit: usize) -> Option<usize> {
+    if text.len() <= limit {
+        return None;
+    }
+    text.char_indices().nth(limit).map(|(end, _)| end)
 }
 
 /// The fields of an entry's detail. Those with replaced text are named in a last one, `replaced`.

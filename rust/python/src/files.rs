@@ -3,6 +3,7 @@
 //! Content is copied on the way in, so that no Python object is held on the disk's threads; callers hand in large data
 //! in pieces.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -179,7 +180,7 @@ impl StagedFile {
 impl StagedFile {
     /// `(path, bytes, sha256)`.
     #[getter]
-    fn row(&self) -> (String, u64, String) {
+    fn row(&self) -> (OsString, u64, String) {
         row(&self.written)
     }
 

@@ -12,6 +12,8 @@ use pyo3::types::{
 };
 use theus_core::audit::Fingerprint;
 
+use crate::detail;
+
 /// The fingerprint of a value that is being written to a path.
 pub fn of(path: &str, value: &Bound<'_, PyAny>) -> Fingerprint {
     let (kind, shape, bytes) = describe(value);
@@ -76,7 +78,7 @@ fn foreign(value: &Bound<'_, PyAny>) -> Look {
     let class = value.get_type();
     // Read from the type itself: a metaclass of the user's is not asked.
     let name = class.name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.unwrap_or_else(|_| "object".to_owned());
+    let name = name.map_or_else(|_| "object".to_owned(), detail::clip);
     match name.as_str() {
         "ndarray" if is_from(&class, &NDARRAY, "numpy", "ndarray") => {
             let dtype = value

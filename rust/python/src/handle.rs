@@ -137,6 +137,13 @@ impl Run {
         matches!(self.state().cancel, Some(CancelledBy::Asyncio(_)))
     }
 
+    /// True if the task that awaited it was cancelled, and knows no more than that.
+    #[getter]
+    fn awaiter_cancelled(&self) -> bool {
+        let by = &self.state().cancel;
+        matches!(by, Some(CancelledBy::Asyncio(_) | CancelledBy::Waiter))
+    }
+
     #[getter]
     fn task(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.state().task.as_ref().map(|task| task.clone_ref(py))

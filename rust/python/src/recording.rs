@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTraceback};
+use pyo3::types::{PyDict, PyString, PyTraceback};
 use theus_core::audit::{AuditFailed, End, Entry, Failure, Fingerprint, Value, What};
 use theus_core::span::{Span, Status};
 
 use crate::audit::{AuditLog, write_error};
 use crate::bridge::{Bridge, Completion};
 use crate::definition::Definition;
-use crate::detail::Replaced;
+use crate::detail::Changes;
 use crate::engine::Engine;
 use crate::outcome::Outcome;
 use crate::run::{Lane, Run};
@@ -33,8 +33,8 @@ impl AuditLog {
         (kept, self.cell.load(Ordering::Relaxed))
     }
 
-    /// Tells the user once what happened to the log, and refuses new runs if that is the policy.
-    pub fn check_policy(&self, py: Python<'_>) -> PyResult<()> {
+    /// Tells the user once what happened to the log.
+    pub fn tell_news(&self, py: Python<'_>) {
         if self.log.take_news() && !self.warned.swap(true, Ordering::Relaxed) {
             let failure = self.log.failure().map(|failed| failed.0);
             if let Some(what) = failure.or_else(|| self.log.fallback())
@@ -43,6 +43,11 @@ impl AuditLog {
                 error.write_unraisable(py, None);
             }
         }
+    }
+
+    /// Does that, and refuses new runs if that is the policy.
+    pub fn check_policy(&self, py: Python<'_>) -> PyResult<()> {
+        self.tell_news(py);
         if self.stop
             && self.log.has_failed()
             && let Some(failed) = self.log.failure()
@@ -63,15 +68,15 @@ impl AuditLog {
             return None;
         }
         let error = error.bind(py);
-        let mut replaced = Replaced::default();
+        let mut changes = Changes::default();
         let name = error.get_type().name();
         let mut failure = Failure {
-            error: name.map_or_else(|_| String::new(), |name| replaced.text("error", &name)),
+            error: name.map_or_else(|_| String::new(), |name| changes.name("error", &name)),
             ..Failure::default()
         };
         let mut next = trace.map(|trace| trace.bind(py).clone().into_any());
         while let Some(step) = next {
-            match frame(&step, &mut replaced) {
+            match frame(&step, &mut changes) {
                 Ok((place, rest)) => {
                     failure.frames.push(place);
                     next = rest;
@@ -84,15 +89,16 @@ impl AuditLog {
         if (self.messages || self.hasher.is_some())
             && let Ok(text) = error.str()
         {
-            let text = replaced.text("message", &text);
+            let text = changes.text("message", &text);
             let hash = self
                 .hasher
                 .as_ref()
                 .map(|chain| chain.hash(text.as_bytes()));
             failure.text_hmac = hash.map(|hash| String::from_utf8_lossy(&hash).into_owned());
-            failure.message = self.messages.then_some(text);
+            failure.message = self.messages.then(|| changes.cut("message", text));
         }
-        failure.replaced = replaced.0;
+        failure.replaced = changes.replaced;
+        failure.cut = changes.cut;
         Some(Box::new(failure))
     }
 
@@ -227,10 +233,11 @@ impl Engine {
             ("attempt".to_owned(), Value::Int(attempt)),
             ("error".to_owned(), Value::Text(failure.error)),
         ];
-        if !failure.replaced.is_empty() {
-            let names = failure.replaced.into_iter().map(Value::from);
-            detail.push(("replaced".to_owned(), Value::List(names.collect())));
-        }
+        let changes = Changes {
+            replaced: failure.replaced,
+            cut: failure.cut,
+        };
+        changes.add_to(&mut detail);
         let kind = "run_retried";
         let mut entry = run.entry(span.ended, What::Other { kind, detail });
         entry.lane = Some(Arc::clone(&span.lane));
@@ -263,15 +270,18 @@ impl Engine {
 #[pymethods]
 impl Engine {
     /// Records that a run reached for what its contract does not grant.
-    fn deny(&self, run: &Bound<'_, Run>, path: &str, verb: &str) {
+    fn deny(&self, run: &Bound<'_, Run>, path: &Bound<'_, PyString>, verb: &str) {
         if let Some(audit) = &self.audit
             && audit.get().is_ours()
         {
             let run = run.get();
-            let detail = vec![
-                ("path".to_owned(), Value::from(path)),
+            let mut changes = Changes::default();
+            let path = changes.name("path", path);
+            let mut detail = vec![
+                ("path".to_owned(), Value::Text(path)),
                 ("verb".to_owned(), Value::from(verb)),
             ];
+            changes.add_to(&mut detail);
             let kind = "contract_denied";
             let entry = run.entry(run.now(), What::Other { kind, detail });
             audit.get().log.offer(entry);
@@ -363,11 +373,11 @@ type Place3 = (String, u32, String);
 /// File, line and function of one step of a traceback, and the step further in.
 fn frame<'py>(
     step: &Bound<'py, PyAny>,
-    replaced: &mut Replaced,
+    changes: &mut Changes,
 ) -> PyResult<(Place3, Option<Bound<'py, PyAny>>)> {
     let code = step.getattr("tb_frame")?.getattr("f_code")?;
-    let file = replaced.text("frames", code.getattr("co_filename")?.cast()?);
-    let function = replaced.text("frames", code.getattr("co_qualname")?.cast()?);
+    let file = changes.name("frames", code.getattr("co_filename")?.cast()?);
+    let function = changes.name("frames", code.getattr("co_qualname")?.cast()?);
     let line = step.getattr("tb_lineno")?.extract().unwrap_or(0);
     let next = step.getattr("tb_next")?;
     Ok(((file, line, function), (!next.is_none()).then_some(next)))

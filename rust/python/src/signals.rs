@@ -191,6 +191,7 @@ impl Subscription {
         nothing: Py<PyAny>,
         pause: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
+        fork::check(py, self.hub.get().made_in)?;
         if let Some(pause) = pause {
             let mut breath = self.breath.lock().unwrap_or_else(PoisonError::into_inner);
             if breath.elapsed() >= HOLD {
@@ -231,6 +232,9 @@ impl Subscription {
 
     /// Ends it; what is queued is dropped, whoever waits is told.
     fn close(&self, py: Python<'_>) {
+        if self.hub.get().made_in != fork::generation() {
+            return; // the parent's; a thread of its may have held the lock at the fork
+        }
         let after = self.hub.get().hub().unsubscribe(self.id);
         act(py, after);
     }

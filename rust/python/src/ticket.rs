@@ -4,6 +4,7 @@
 //! a blocked thread through a descriptor. A thread blocks in Python, on that descriptor: below a Rust frame it would be
 //! unwound from outside if the interpreter exits meanwhile.
 
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
@@ -94,15 +95,15 @@ impl Ticket {
     }
 }
 
-/// `(path, bytes, sha256)`.
-pub fn row(written: &Written) -> (String, u64, String) {
+/// `(path, bytes, sha256)`. Python takes a path that is not UTF-8 as `os.fsdecode` does, and so finds the file again.
+pub fn row(written: &Written) -> (OsString, u64, String) {
     use std::fmt::Write;
     let digest = written.sha256.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     });
-    let path = written.path.to_string_lossy().into_owned();
+    let path = written.path.clone().into_os_string();
     (path, written.bytes, digest)
 }
 

@@ -21,9 +21,7 @@ export function parseEntry(line) {
 
 /** @param {Entry} entry @param {string} kind @param {string} text */
 export function matchesEntry(entry, kind, text) {
-  if (kind && entry.kind !== kind) return false;
-  if (!text) return true;
-  return JSON.stringify([entry.seq, entry.kind, entry.run, entry.process, entry.detail]).toLowerCase().includes(text.toLowerCase());
+  return (!kind || entry.kind === kind) && (!text || JSON.stringify([entry.seq, entry.kind, entry.run, entry.process, entry.detail]).toLowerCase().includes(text.toLowerCase()));
 }
 
 export class AuditTable {
@@ -41,24 +39,27 @@ export class AuditTable {
     this.space = /** @type {HTMLElement} */ (root.querySelector(".tn-space"));
     this.chip = /** @type {HTMLElement} */ (root.querySelector("[data-part=log]"));
     const verdict = /** @type {HTMLElement} */ (root.querySelector("[data-part=verdict]"));
-    root.querySelector("button")?.addEventListener("click", async () => {
+    /** @type {HTMLElement} */ (root.querySelector("button")).onclick = async () => {
       verdict.textContent = "verifying…";
       const { ok, words, text } = await verify();
       verdict.textContent = words;
       verdict.title = text;
       verdict.classList.toggle("tn-warn", !ok);
-    });
-    this.kind.addEventListener("change", () => this.filter());
-    this.text.addEventListener("input", () => this.filter());
-    this.scroll.addEventListener("scroll", () => {
+    };
+    this.kind.onchange = this.text.oninput = () => this.filter();
+    this.top = 0;
+    this.scroll.onscroll = () => {
+      // What is taken off the page for a moment is scrolled to its begin.
+      if (!this.scroll.clientHeight) return;
+      this.top = this.scroll.scrollTop;
       this.follow = this.scroll.scrollTop + this.scroll.clientHeight > this.scroll.scrollHeight - ROW;
       this.paint();
-    });
-    this.scroll.addEventListener("click", (event) => {
+    };
+    this.scroll.onclick = (event) => {
       const row = /** @type {HTMLElement} */ (event.target).closest("[data-seq]");
       const entry = row && this.entries.find((one) => one.seq === Number(row.getAttribute("data-seq")));
       if (entry) this.choose(entry);
-    });
+    };
     this.state(null);
   }
 
@@ -77,7 +78,7 @@ export class AuditTable {
     let fresh = false;
     for (const line of lines) {
       const entry = parseEntry(line);
-      const last = this.entries[this.entries.length - 1];
+      const last = this.entries.at(-1);
       if (!entry || (last && entry.seq <= last.seq)) continue;
       this.entries.push(entry);
       fresh = true;
@@ -85,7 +86,7 @@ export class AuditTable {
         this.kind.add(new Option(entry.kind, entry.kind));
       }
     }
-    if (this.entries.length > KEPT) this.entries.splice(0, this.entries.length - KEPT);
+    this.entries.splice(0, this.entries.length - KEPT);
     if (fresh) this.filter();
   }
 
@@ -122,10 +123,9 @@ export class AuditTable {
     row.setAttribute("role", "row");
     row.dataset.seq = String(entry.seq);
     row.style.top = `${top}px`;
-    const detail = entry.detail ? JSON.stringify(entry.detail) : "";
-    const words = [`#${entry.seq}`, (entry.ts ?? "").slice(11, 23), entry.kind, entry.run ?? "", entry.process ?? "", detail];
+    const words = [`#${entry.seq}`, entry.ts?.slice(11, 23), entry.kind, entry.run, entry.process, JSON.stringify(entry.detail)];
     for (const word of words) {
-      const cell = element("span", clip(String(word), 160));
+      const cell = element("span", clip(String(word ?? ""), 160));
       cell.setAttribute("role", "cell");
       row.append(cell);
     }

@@ -16,9 +16,9 @@ export function element(tag, text = "", name = "") {
 /** A button that shows what came of it. @param {string} label @param {() => string | void | Promise<string | void>} act */
 function button(label, act) {
   const made = element("button", label);
-  made.addEventListener("click", async () => {
+  made.onclick = async () => {
     made.textContent = (await act()) || label;
-  });
+  };
   return made;
 }
 
@@ -40,9 +40,7 @@ function goToCell(root, cell) {
   const page = root.closest(".jp-Notebook") ?? root.ownerDocument.body;
   const found = [...page.querySelectorAll("[class*=rompt]")].find((one) => prompt.test(one.textContent?.trim() ?? ""));
   if (!found) return `Cell [${cell}] is not on this page`;
-  const whole = found.closest(".jp-Cell") ?? found;
-  whole.scrollIntoView({ block: "center" });
-  whole.animate?.({ outline: ["3px solid #3c7fc0", "3px solid transparent"] }, 2000);
+  (found.closest(".jp-Cell") ?? found).scrollIntoView({ block: "center" });
   return "";
 }
 
@@ -53,21 +51,28 @@ function goToCell(root, cell) {
 export function facts(store, id, now) {
   const { submitted, started, ended, parent, run } = store;
   const number = run.data[id];
-  /** @type {[string, string][]} */ const list = [
-    ["status", statusWords(store, id)],
-    ["lane", laneWords(store, id)],
-  ];
-  if (parent.data[id]) list.push(["parent", `r${parent.data[id]}`]);
   const begun = started.data[id];
-  list.push(["waited", duration((begun || store.end(id, now)) - submitted.data[id])]);
-  if (begun) list.push([ended.data[id] ? "took" : "has taken", duration(store.end(id, now) - begun)]);
   const read = store.reads.filter((one) => one.reader === number).slice(0, 20);
   const given = store.reads.filter((one) => one.writer === number).slice(0, 20);
-  if (read.length) list.push(["read", read.map((one) => `${store.names[one.path]} v${one.writer}`).join(", ")]);
-  if (given.length) list.push(["read by", [...new Set(given.map((one) => `r${one.reader}`))].join(", ")]);
   const path = [...criticalPath(store, id)].sort((a, b) => store.begin(a) - store.begin(b));
-  if (path.length > 1) list.push(["critical path", path.map((one) => `${store.name(one)} (r${run.data[one]})`).join(" → ")]);
-  return list;
+  return /** @type {[string, string][]} */ ([
+    ["status", statusWords(store, id)],
+    ["lane", laneWords(store, id)],
+    ["parent", parent.data[id] ? `r${parent.data[id]}` : ""],
+    ["waited", duration((begun || store.end(id, now)) - submitted.data[id])],
+    [ended.data[id] ? "took" : "has taken", begun ? duration(store.end(id, now) - begun) : ""],
+    ["read", read.map((one) => `${store.names[one.path]} v${one.writer}`).join(", ")],
+    ["read by", [...new Set(given.map((one) => `r${one.reader}`))].join(", ")],
+    ["critical path", path.length > 1 ? path.map((one) => `${store.name(one)} (${store.label(one)})`).join(" → ") : ""],
+  ]).filter(([, words]) => words);
+}
+
+/**
+ * @param {import("./store.js").Store} store @param {number} id @param {number} now @param {More | null} more
+ * @returns {HTMLElement[]} names and what is said under them
+ */
+export function factList(store, id, now, more) {
+  return [...facts(store, id, now), ...(more?.facts ?? [])].flatMap(([key, value]) => [element("dt", key), element("dd", clip(value, 400))]);
 }
 
 /**
@@ -76,17 +81,13 @@ export function facts(store, id, now) {
  */
 export function showDetails(pane, store, id, now, more, again) {
   pane.replaceChildren();
-  if (id < 0) {
-    pane.append(element("p", "Select a run to see what it read, wrote and waited for.", "tn-faint"));
-    return;
-  }
+  if (id < 0) return;
   const list = element("dl");
-  for (const [key, value] of [...facts(store, id, now), ...(more?.facts ?? [])]) {
-    list.append(element("dt", key), element("dd", clip(value, 400)));
-  }
+  list.append(...factList(store, id, now, more));
   const acts = element("div", "", "tn-acts");
   acts.append(button("Run again", again));
-  pane.append(element("h3", `${clip(store.name(id), 80)} · r${store.run.data[id]}`), acts, list);
+  acts.firstElementChild?.classList.add("tn-kernel");
+  pane.append(element("h3", `${clip(store.name(id), 80)} · ${store.label(id)}`), acts, list);
   for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] ${why}`, () => goToCell(pane, cell)));
   for (const [title, text] of more?.texts ?? []) {
     const block = /** @type {HTMLDetailsElement} */ (element("details"));

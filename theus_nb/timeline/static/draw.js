@@ -1,8 +1,8 @@
 /** Paints lanes, bars, density, arrows and blocked stretches on a canvas. */
 import { AXIS, GUTTER, boxAt } from "./layout.js";
 import { FAILED, RUNNING, STATUS } from "./store.js";
-import { countRuns, walk } from "./shades.js";
-import { clip, duration, laneTitle, tickStep } from "./format.js";
+import { countRuns, countTimes, walk } from "./shades.js";
+import { axisTime, clip, duration, laneTitle, ordered, percent, tickStep } from "./format.js";
 
 /** @typedef {import("./layout.js").Box} Box */
 /** @typedef {[number, number, string]} Blocked from, to, by what */
@@ -10,8 +10,9 @@ import { clip, duration, laneTitle, tickStep } from "./format.js";
 const MARKS = ["", "", "▶", "", "✕", "⊘", "⚠"];
 
 /** Of finished runs, by process: all dark enough for white text. The colours of endings are others. */
-const HUES = ["#2a659f", "#0b7a75", "#6750a4", "#53657d", "#7a5195", "#1d6f8a"];
-const COLOURS = ["", "", "#3c7fc0", "", "#c2410c", "#6b7280", "#8a6d00"];
+const HUES = ["#2a659f", "#0b7a75", "#6750a4", "#8b3a62", "#7a5195", "#1d6f8a"];
+const ALARM = "#c81e1e";
+export const COLOURS = ["", "", "#3c7fc0", "", "#c2410c", "#6b7280", "#8a6d00"];
 
 /** @param {string} name */
 function hue(name) {
@@ -30,8 +31,8 @@ export class Painter {
     this.store = store;
     this.window = window;
     this.ink = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
-    this.theme = { text: "#1f2937", faint: "#4b5563", back: "#fff", grid: "#dfe3e8", loop: "#f3f5f8", alarm: "#a11212" };
-    this.font = "sans-serif";
+    /** @type {{text: string, faint: string, back: string, grid: string, loop: string, alarm: string, font: string}} */
+    this.theme = Object.create(null);
     this.height = 280;
     /** @type {Box[]} */ this.boxes = [];
     /** @type {Blocked[]} */ this.blocked = [];
@@ -41,7 +42,6 @@ export class Painter {
     /** Runs that are shown before the others; empty: all alike. @type {Set<number>} */ this.path = new Set();
     this.pointed = -1;
     /** @type {[number, number] | null} */ this.range = null;
-    /** @type {Map<string, string>} */ this.hues = new Map();
     this.frames = 0;
     this.cost = 0;
   }
@@ -79,9 +79,23 @@ export class Painter {
 
   /** @param {string} words @param {number} x @param {number} y @param {string} colour @param {string} [size] */
   write(words, x, y, colour, size = "11px") {
-    this.ink.font = `${size} ${this.font}`;
+    this.ink.font = `${size} ${this.theme.font}`;
     this.ink.fillStyle = colour;
     this.ink.fillText(words, x, y);
+  }
+
+  /**
+   * Fill what is seen of a stretch of time; tells from where on, and how wide it is (0: not in view).
+   * @param {string} colour @param {number} from @param {number} to @param {number} y @param {number} height
+   */
+  stretch(colour, from, to, y, height) {
+    const { window } = this;
+    const x = Math.max(window.x(from), GUTTER);
+    const right = Math.min(window.x(to), window.width);
+    if (right < GUTTER || x > window.width) return [x, 0];
+    const wide = Math.max(2, right - x);
+    this.fill(colour, x, y, wide, height);
+    return [x, wide];
   }
 
   /** Draw inside of a rectangle only, until `restore`. @param {number} x @param {number} y @param {number} width @param {number} height */
@@ -97,17 +111,14 @@ export class Painter {
     const step = tickStep(window.scale * 110);
     if (this.lag !== null) this.write(`loop lag ${duration(Math.max(this.lag * 1e9, 1e5), 2)}`, 8, 10, theme.faint);
     for (const [time, late] of this.lags) {
-      const x = window.x(time);
-      if (x < GUTTER || x > window.width) continue;
-      const wide = Math.max(2, 50e6 / window.scale);
       const high = Math.min(6, 1 + Math.log10(late) * 2);
-      this.fill(late < 100 ? COLOURS[6] : "#c81e1e", Math.max(x - wide, GUTTER), AXIS - high, wide, high);
+      this.stretch(late < 100 ? COLOURS[6] : ALARM, time - 50e6, time, AXIS - high, high);
     }
     for (let t = Math.ceil(window.from / step) * step; t < window.to; t += step) {
       const x = Math.round(window.x(t));
       if (x < GUTTER) continue;
       this.fill(theme.grid, x, AXIS - 4, 1, height);
-      if (x < window.width - 40) this.write(t ? duration(t, 6) : "0", x + 4, 10, theme.faint);
+      if (x < window.width - 40) this.write(axisTime(t, step), x + 4, 10, theme.faint);
     }
   }
 
@@ -121,11 +132,11 @@ export class Painter {
     if (box.name === "loop") this.fill(theme.loop, GUTTER, box.top, window.width, box.height);
     if (box.name === "waiting") this.waiting(box, now);
     if (lane && box.dense) this.density(lane, box);
-    if (lane && !box.dense) lane.lines.forEach((line, i) => this.line(line, box, i, now));
+    if (lane && !box.dense) lane.lines.forEach((line, i) => this.line(lane, line, box, i, now));
     if (box.name === "loop") this.bands(box);
     this.label(box, lane);
     ink.restore();
-    if (box.pinned || box.line > 8) this.fill(theme.grid, 0, box.top + box.height + (box.pinned ? 4 : 1), window.width, box.pinned ? 2 : 1);
+    this.fill(theme.grid, 0, box.top + box.height + (box.pinned ? 4 : 1), window.width, box.pinned ? 2 : 1);
   }
 
   /** @param {Box} box @param {import("./store.js").Lane | undefined} lane */
@@ -139,9 +150,8 @@ export class Painter {
     if (!lane?.lines.length || box.name === "waiting") return;
     if (lane.lines.length < 3 && !box.pinned) {
       const busy = store.busy(lane.lines[0], window.to) - store.busy(lane.lines[0], window.from);
-      const share = `${Math.round(Math.min(1, busy / (window.to - window.from)) * 100)} %`;
       ink.textAlign = "right";
-      this.write(share, GUTTER - 10, y, theme.faint);
+      this.write(percent(busy / (window.to - window.from)), GUTTER - 10, y, theme.faint);
       ink.textAlign = "left";
     } else if (box.height >= 30) {
       this.write(`${lane.starts.size} runs`, 8, y + 16, theme.faint);
@@ -149,7 +159,7 @@ export class Painter {
   }
 
   /** Runs in one line: bars, and shades where they are narrower than a pixel. */
-  line(/** @type {import("./store.js").Line} */ line, /** @type {Box} */ box, /** @type {number} */ at, /** @type {number} */ now) {
+  line(/** @type {import("./store.js").Lane} */ lane, /** @type {import("./store.js").Line} */ line, /** @type {Box} */ box, /** @type {number} */ at, /** @type {number} */ now) {
     const { window, store, ink } = this;
     const y = box.top + at * box.line + 1;
     const high = Math.max(2, box.line - (box.line > 8 ? 2 : 1));
@@ -157,7 +167,13 @@ export class Painter {
       ink.globalAlpha = 0.35 + 0.65 * share;
       this.fill(HUES[0], from, y, to - from, high);
       ink.globalAlpha = 1;
+      this.failures(lane, y, high, from, to + 2);
     });
+  }
+
+  /** Mark where runs of a lane failed that cannot be seen by themselves. */
+  failures(/** @type {import("./store.js").Lane} */ { failures }, /** @type {number} */ y, /** @type {number} */ high, from = GUTTER, to = this.window.width) {
+    countTimes(failures, this.window, from, to).forEach((count, i) => count && this.fill(COLOURS[FAILED], from + 2 * i, y, 2, high));
   }
 
   /** @param {number} id @param {number} x @param {number} y @param {number} width @param {number} high @param {number} now */
@@ -168,12 +184,18 @@ export class Painter {
     if (right <= left) return;
     const status = store.status.data[id];
     const name = store.name(id);
-    let colour = COLOURS[status] || this.hues.get(name);
-    if (!colour) this.hues.set(name, (colour = hue(name)));
+    const colour = COLOURS[status] || hue(name);
     const wide = Math.max(1, right - left - (right - left > 3 ? 1 : 0));
     if (this.path.size && !this.path.has(id)) ink.globalAlpha = 0.3;
     this.fill(colour, left, y, wide, high);
-    if (status >= FAILED && wide > 4) this.stripes(left, y, wide, high, status);
+    if (status >= FAILED && wide > 4) {
+      // Stripes, so that an end shows without its colour.
+      ink.strokeStyle = "#fff4";
+      ink.lineWidth = high;
+      ink.setLineDash(status === FAILED ? [3, 6] : [7, 7]);
+      ink.stroke(new Path2D(`M${left} ${y + high / 2}h${wide}`));
+      ink.setLineDash([]);
+    }
     if (status === RUNNING && !store.ended.data[id]) this.fill(theme.text, right - 2, y, 2, high);
     if (high >= 10 && wide > 26) {
       // A light line at its foot, as long as its thread computed: the rest of the bar it waited.
@@ -192,19 +214,6 @@ export class Painter {
     }
   }
 
-  /** Stripes across a bar, so that an end shows without its colour. */
-  stripes(/** @type {number} */ x, /** @type {number} */ y, /** @type {number} */ width, /** @type {number} */ high, /** @type {number} */ kind) {
-    const { ink } = this;
-    ink.strokeStyle = "rgba(255,255,255,.25)";
-    ink.lineWidth = high;
-    ink.setLineDash(kind === FAILED ? [3, 6] : [7, 7]);
-    ink.beginPath();
-    ink.moveTo(x, y + high / 2);
-    ink.lineTo(x + width, y + high / 2);
-    ink.stroke();
-    ink.setLineDash([]);
-  }
-
   /** Many runs at the same time: how many, pixel by pixel. */
   density(/** @type {import("./store.js").Lane} */ lane, /** @type {Box} */ box) {
     const { ink, window, theme } = this;
@@ -215,14 +224,8 @@ export class Painter {
       const high = Math.ceil((count / most) * (box.height - 4));
       ink.fillRect(GUTTER + 2 * i, box.top + box.height - high, 2, high);
     });
-    ink.fillStyle = COLOURS[FAILED];
-    const { failures } = lane;
-    for (let x = GUTTER, at = failures.below(window.from); x < window.width; x += 3) {
-      const before = at;
-      at = failures.below(window.time(x + 3), at);
-      if (at > before) ink.fillRect(x, box.top, 3, box.height);
-    }
-    this.plate(`up to ${most} at once`, GUTTER + 2, box.top + 1, theme.faint);
+    this.failures(lane, box.top, box.height);
+    if (most > 1) this.plate(`up to ${most} at once`, GUTTER + 2, box.top + 1, theme.faint);
   }
 
   /** Runs that have not begun: thin, from their submission to now. */
@@ -232,23 +235,19 @@ export class Painter {
     let at = 0;
     for (const id of store.waiting) {
       if (at >= lines) break;
-      const x = Math.max(window.x(store.submitted.data[id]), GUTTER);
-      const right = Math.min(window.x(now), window.width);
-      if (right < GUTTER || x > window.width) continue;
-      this.fill(id === this.selected ? theme.text : theme.faint, x, box.top + 2 + at * 6, Math.max(2, right - x), 3);
-      at++;
+      const [, wide] = this.stretch(id === this.selected ? theme.text : theme.faint, store.submitted.data[id], now, box.top + 2 + at * 6, 3);
+      if (wide) at++;
     }
     if (!store.waiting.size) return;
-    const [first] = store.waiting;
-    const words = store.waiting.size > 1
-      ? `${store.waiting.size} runs wait` : `${clip(store.name(first), 30)} waits`;
+    const queued = [...store.waiting].filter((id) => store.status.data[id]).length;
+    const words = `waiting: ${store.waiting.size - queued} for other runs, ${queued} for a thread`;
     this.plate(words, window.x(now) - 6 * words.length - 8, box.top + 2, theme.text);
   }
 
   /** Words on a ground of their own, kept on the screen. @param {string} words @param {number} x @param {number} y @param {string} colour */
   plate(words, x, y, colour) {
     const { ink, theme, window } = this;
-    ink.font = `11px ${this.font}`;
+    ink.font = `11px ${theme.font}`;
     const wide = ink.measureText(words).width + 8;
     const left = Math.max(GUTTER + 2, Math.min(x, window.width - wide - 4));
     this.fill(theme.back, left, y, wide, 15);
@@ -257,15 +256,10 @@ export class Painter {
 
   /** Where something held up the loop, and what. */
   bands(/** @type {Box} */ box) {
-    const { ink, window } = this;
     for (const [from, to, where] of this.blocked) {
-      const x = Math.max(window.x(from), GUTTER);
-      const right = Math.min(window.x(to), window.width);
-      if (right <= GUTTER || x >= window.width) continue;
-      const wide = Math.max(2, right - x);
-      this.fill("rgba(200,30,30,.22)", x, box.top, wide, box.height);
-      this.fill("#c81e1e", x, box.top, wide, 3);
-      ink.fillRect(x, box.top + box.height - 3, wide, 3);
+      this.stretch("rgba(200,30,30,.22)", from, to, box.top, box.height);
+      this.stretch(ALARM, from, to, box.top, 3);
+      const [x, wide] = this.stretch(ALARM, from, to, box.top + box.height - 3, 3);
       if (wide < 60) continue;
       const words = `loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`;
       this.plate(clip(words, Math.floor(wide / 6)), x + 3, box.top + box.height - 19, this.theme.alarm);
@@ -312,22 +306,14 @@ export class Painter {
     ink.globalAlpha = strong ? 1 : 0.8;
     ink.lineWidth = strong ? 2 : 1.25;
     const bend = Math.max(14, Math.abs(b.x - a.x) / 2);
-    ink.beginPath();
-    ink.moveTo(a.x, a.y);
-    ink.bezierCurveTo(a.x + bend, a.y, b.x - bend, b.y, b.x - 5, b.y);
-    ink.stroke();
-    ink.beginPath();
-    ink.moveTo(b.x, b.y);
-    ink.lineTo(b.x - 7, b.y - 4);
-    ink.lineTo(b.x - 7, b.y + 4);
-    ink.fill();
+    ink.stroke(new Path2D(`M${a.x} ${a.y}C${a.x + bend} ${a.y} ${b.x - bend} ${b.y} ${b.x - 5} ${b.y}`));
+    ink.fill(new Path2D(`M${b.x} ${b.y}l-7 -4v8`));
     ink.restore();
   }
 
   selection() {
-    if (!this.range) return;
-    const [a, b] = this.range.map((time) => this.window.x(time)).sort((p, q) => p - q);
-    this.fill("rgba(60,127,192,.18)", Math.max(a, GUTTER), AXIS, b - Math.max(a, GUTTER), this.height);
+    const [from, to] = ordered(this.range ?? [0, 0]);
+    if (to > from) this.stretch("rgba(60,127,192,.18)", from, to, AXIS, this.height);
   }
 
   /** The run under a point, or -1. @param {number} x @param {number} y */

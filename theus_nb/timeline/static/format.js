@@ -22,11 +22,25 @@ export function clip(text, most) {
 
 /** @param {string} lane */
 export function laneTitle(lane) {
-  const known = /** @type {Record<string, string>} */ ({
-    loop: "Event loop", waiting: "Waiting", state: "State", cell: "Cell thread",
-  });
-  return known[lane] ?? lane.replace(/^worker /, "Worker ");
+  if (lane === "loop") return "Event loop";
+  return lane === "cell" ? "Cell thread" : lane[0].toUpperCase() + lane.slice(1);
 }
+
+/** A time on an axis, with as many digits as neighbours need to differ. @param {number} ns @param {number} step between neighbours @returns {string} */
+export function axisTime(ns, step) {
+  if (ns < 0) return `−${axisTime(-ns, step)}`;
+  if (ns < 60e9) return ns ? duration(ns, Math.ceil(Math.log10(ns / step)) + 1) : "0";
+  const places = Math.max(0, Math.ceil(9 - Math.log10(step)));
+  const seconds = ((ns % 60e9) / 1e9).toFixed(places).padStart(places + (places ? 3 : 2), "0");
+  const minutes = Math.floor(ns / 60e9);
+  return minutes < 60 ? `${minutes}:${seconds}` : `${Math.floor(minutes / 60)}:${`${minutes % 60}`.padStart(2, "0")}:${seconds}`;
+}
+
+/** Two numbers, the smaller first. @param {[number, number]} pair */
+export const ordered = ([a, b]) => [Math.min(a, b), Math.max(a, b)];
+
+/** @param {number} part of one */
+export const percent = (part) => `${Math.round(100 * Math.min(1, part))} %`;
 
 /** Distances of round numbers: the smallest of 1, 2, 5 × 10ⁿ ns (or of minutes, hours, days). @param {number} ns */
 export function tickStep(ns) {

@@ -2,59 +2,51 @@
 import { GUTTER, boxAt } from "./layout.js";
 import { clip, duration } from "./format.js";
 
-/** What keys do, by the names of the acts. @type {Record<string, string>} */
-const KEYS = {
-  w: "in", "+": "in", "=": "in", s: "out", "-": "out", a: "left", d: "right", 0: "fit", f: "follow", o: "fold",
-  p: "path", c: "cancel", ArrowLeft: "earlier", ArrowRight: "later", ArrowUp: "above", ArrowDown: "below", Escape: "none",
-};
-
 export class Input {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view;
+    /** What keys do: the help says so. @type {Map<string, string>} */ this.keys = new Map();
+    for (const { dataset } of view.root.querySelectorAll("kbd")) {
+      for (const [act, keys] of Object.entries(dataset)) keys?.split(" ").forEach((key) => this.keys.set(key, act));
+    }
     this.pressed = { x: 0, y: 0, moved: false, mode: "" };
     const { canvas, map } = view;
-    view.part(".tn-bar").addEventListener("click", (event) => {
+    view.part(".tn-bar").onclick = (event) => {
       const button = /** @type {HTMLElement} */ (event.target).closest("button");
       if (button) view.act(button.dataset.do ?? "");
-    });
+    };
     const search = /** @type {HTMLInputElement} */ (view.part("[data-do=search]"));
     let found = 0;
-    search.addEventListener("input", () => (found = 0));
-    search.addEventListener("keydown", (event) => {
+    search.oninput = () => (found = 0);
+    search.onkeydown = (event) => {
       event.stopPropagation();
       if (event.key !== "Enter" || !search.value) return;
       const ids = view.store.find(search.value, 1000);
-      if (ids.length) view.select(ids[found++ % ids.length], true);
-      view.say(`${ids.length} runs found`);
-    });
+      view.note(ids.length ? `${(found++ % ids.length) + 1} of ${ids.length} runs found` : "No run has this name or number.");
+      if (ids.length) view.select(ids[(found - 1) % ids.length], true);
+    };
     const choice = /** @type {HTMLSelectElement} */ (view.part("[data-do=export]"));
-    choice.addEventListener("change", () => {
+    choice.onchange = () => {
       void view.save(choice.value);
       choice.value = "";
-    });
-    canvas.addEventListener("keydown", (event) => this.key(event));
-    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    canvas.addEventListener("pointerdown", (event) => {
+    };
+    canvas.onkeydown = (event) => this.key(event);
+    canvas.onwheel = (event) => this.wheel(event);
+    canvas.onpointerdown = (event) => {
       this.pressed = { x: event.offsetX, y: event.offsetY, moved: false, mode: event.shiftKey ? "range" : "pan" };
       view.painter.range = null;
       canvas.setPointerCapture(event.pointerId);
-    });
-    canvas.addEventListener("pointermove", (event) => this.pointer(event));
-    canvas.addEventListener("pointerleave", () => (view.part(".tn-tip").textContent = ""));
-    canvas.addEventListener("click", (event) => this.click(event));
-    map.addEventListener("pointerdown", (event) => {
+    };
+    canvas.onpointermove = (event) => this.pointer(event);
+    canvas.onpointerleave = () => (view.part(".tn-tip").textContent = "");
+    canvas.onclick = (event) => this.click(event);
+    const jump = (/** @type {PointerEvent} */ event) => view.move(() => view.window.center(view.whole.time(event.offsetX)));
+    map.onpointerdown = (event) => {
       map.setPointerCapture(event.pointerId);
-      this.jump(event);
-    });
-    map.addEventListener("pointermove", (event) => event.buttons & 1 && this.jump(event));
-  }
-
-  jump(/** @type {PointerEvent} */ event) {
-    const { store, state, map, window } = this.view;
-    const now = Math.max(state.now(), store.last);
-    const at = store.first + (event.offsetX / map.clientWidth) * (now - store.first);
-    this.view.move(() => window.pan((at - (window.from + window.to) / 2) / window.scale));
+      jump(event);
+    };
+    map.onpointermove = (event) => event.buttons & 1 && jump(event);
   }
 
   pointer(/** @type {PointerEvent} */ event) {
@@ -106,7 +98,13 @@ export class Input {
   wheel(/** @type {WheelEvent} */ event) {
     const { view } = this;
     const zoom = event.ctrlKey || event.metaKey || event.altKey;
-    if (!zoom && Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
+    if (!zoom && Math.abs(event.deltaX) <= Math.abs(event.deltaY)) {
+      // The lanes are scrolled to their end, then the page.
+      const scroll = Math.max(0, Math.min(view.most, view.scroll + event.deltaY));
+      if (scroll !== view.scroll) event.preventDefault();
+      view.scroll = scroll;
+      return view.ask();
+    }
     event.preventDefault();
     const factor = Math.exp(Math.max(-60, Math.min(60, event.deltaY)) * 0.01);
     view.move(() => (zoom ? view.window.zoom(factor, event.offsetX) : view.window.pan(event.deltaX)));
@@ -114,7 +112,7 @@ export class Input {
 
   key(/** @type {KeyboardEvent} */ event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = KEYS[event.key];
+    const act = this.keys.get(event.key.toLowerCase());
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();

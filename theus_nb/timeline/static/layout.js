@@ -4,6 +4,9 @@ export const AXIS = 22;
 export const GUTTER = 124;
 export const LINE = 18;
 
+/** Pixels in which a name can be read; what has no room is scrolled. */
+const LEAST = 12;
+
 /** Lines of a lane that is not opened; with more it is a density band. */
 export const CLOSED_LINES = 8;
 
@@ -31,12 +34,12 @@ export function layout(lanes, height, opened, scroll) {
   const top = AXIS + boxes[0].height + 10;
   const room = height - top - 4;
   const lines = others.reduce((sum, lane) => sum + Math.max(1, lane.lines), 0);
-  const line = Math.max(5, Math.min(LINE, Math.floor((room - 4 * others.length) / Math.max(1, lines))));
+  const line = Math.max(LEAST, Math.min(LINE, Math.floor((room - 4 * others.length) / Math.max(1, lines))));
   let at = top;
   for (const lane of others) {
     const next = box(lane, opened, Infinity, line);
     boxes.push({ ...next, top: at, pinned: false });
-    at += next.height + (line > 8 ? 4 : 1);
+    at += next.height + 4;
   }
   const most = Math.max(0, at - top - room);
   const moved = Math.min(Math.max(scroll, 0), most);
@@ -102,6 +105,11 @@ export class Window {
     const by = pixels * this.scale;
     this.from += by;
     this.to += by;
+  }
+
+  /** @param {number} time comes to the middle */
+  center(time) {
+    this.pan((time - (this.from + this.to) / 2) / this.scale);
   }
 
   /** @param {number} from @param {number} to */

@@ -20,7 +20,7 @@ export class State {
     /** @type {Map<string, (answer: any) => void>} */ this.questions = new Map();
     this.asked = 0;
     this.clock = { kernel: 0, page: 0 };
-    this.heard = 0;
+    this.heard = this.told = 0;
     /** @type {number | null} */ this.lag = null;
     /** @type {[number, number][]} */ this.lags = [];
     this.attached = false;
@@ -56,21 +56,27 @@ export class State {
 
   sync() {
     this.attached = true;
-    this.send({ op: "sync", page: this.page });
+    this.send({ op: "sync" });
+  }
+
+  /** A page that was closed cannot say so: the others say that they are there. @param {number} [pause] ms since the last word */
+  here(pause = 10_000) {
+    if (this.attached && performance.now() - this.told > pause) this.send({ op: "here" });
   }
 
   /** Nobody looks any more. */
   leave() {
     this.attached = false;
-    this.send({ op: "idle", page: this.page });
+    this.send({ op: "idle" });
   }
 
   /** @param {Record<string, unknown>} message */
   send(message) {
+    this.told = performance.now();
     try {
-      this.model.send(message);
+      this.model.send({ ...message, page: this.page });
     } catch {
-      this.notice = "There is no kernel to talk to.";
+      this.notice = "There is no kernel.";
     }
   }
 
@@ -124,13 +130,14 @@ export class State {
     this.blocked = [...this.blocked, ...frame.blocked];
     this.position = frame.audit;
     this.lines.push(...frame.lines);
-    if (this.lines.length > 20_000) this.lines.splice(0, this.lines.length - 20_000);
+    this.lines.splice(0, this.lines.length - 20_000);
     for (const view of this.views) view.changed(frame.lines);
     if (this.store.size > this.most && !this.recalled) {
       this.recalled = true;
       this.notice = "Only the newest runs are shown; the log has all of them.";
       this.sync();
     }
+    this.here();
     this.pace(performance.now() - began);
   }
 
@@ -155,32 +162,22 @@ export default () => {
     },
     /** @param {{el: HTMLElement}} context */
     render({ el }) {
-      /** @type {View} */ let view;
-      const stand = () => {
-        // A renewed output makes a new view of the same widget: it gets the one that stood there,
-        // with its zoom, its filters and its selection.
-        view = [...state.views].find((one) => one.shown && !one.root.isConnected) ?? new View(el, state);
-        view.show(el);
-        state.views.add(view);
-        if (!state.attached) state.sync();
+      // A cell that is moved makes a new view of the same widget: it gets the one that has just
+      // left, with its zoom, its filters and its selection.
+      const view = [...state.views].find((one) => one.left) ?? new View(state);
+      view.left = false;
+      el.replaceChildren(view.root);
+      state.views.add(view);
+      if (!state.attached) state.sync();
+      return () => {
+        view.left = true;
+        setTimeout(() => {
+          if (!view.left) return;
+          view.remove();
+          state.views.delete(view);
+          if (!state.views.size) state.leave();
+        }, 1000);
       };
-      // The one that stood there leaves when this one comes onto the page.
-      const arrive = () => el.isConnected && !view && stand();
-      const arrival = new ResizeObserver(arrive);
-      if (state.views.size) {
-        arrival.observe(el);
-        // Out of sight nothing has a size.
-        setTimeout(arrive, 200);
-      } else {
-        stand();
-      }
-      return () => setTimeout(() => {
-        arrival.disconnect();
-        if (view?.owner !== el) return;
-        view.remove();
-        state.views.delete(view);
-        if (!state.views.size) state.leave();
-      }, 1000);
     },
   };
 };

@@ -8,7 +8,7 @@ import { laneWords, statusWords } from "./draw.js";
 /**
  * The next run in a direction, or -1.
  * @param {Store} store @param {{name: string}[]} boxes lanes as they are drawn
- * @param {number} selected @param {number} step @param {boolean} across to another lane
+ * @param {number} selected @param {number} step @param {boolean} [across] to another lane
  */
 export function neighbour(store, boxes, selected, step, across) {
   const lanes = boxes.map((box) => store.lanes.get(box.name)).filter((lane) => lane?.lines.length);
@@ -28,19 +28,15 @@ export function neighbour(store, boxes, selected, step, across) {
 
 /** The newest runs for those who do not see the canvas. @param {Store} store @param {number} now */
 export function runsTable(store, now) {
-  const row = (/** @type {string} */ tag, /** @type {string[]} */ words) => {
-    const made = element("tr");
-    made.append(...words.map((word) => element(tag, word)));
-    return made;
-  };
-  const table = element("table");
-  const body = element("tbody");
-  table.append(element("caption", "The newest 200 runs"), row("th", ["run", "process", "lane", "status", "took"]), body);
+  const rows = [];
   for (let id = store.size - 1; id >= Math.max(0, store.size - 200); id--) {
     const took = duration(store.end(id, now) - store.begin(id));
-    body.append(row("td", [`r${store.run.data[id]}`, clip(store.name(id), 120), laneWords(store, id), statusWords(store, id), took]));
+    const row = element("tr");
+    const words = [store.label(id), clip(store.name(id), 120), laneWords(store, id), statusWords(store, id), took];
+    row.append(...words.map((word) => element("td", word)));
+    rows.push(row);
   }
-  return table;
+  return rows;
 }
 
 /** Hand the user a file. @param {string} ending @param {string} content text, or the address of a picture */

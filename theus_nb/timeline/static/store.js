@@ -173,6 +173,11 @@ export class Store {
     return this.names[this.process.data[id]] ?? "?";
   }
 
+  /** What a run is called: r7. @param {number} id */
+  label(id) {
+    return `r${this.run.data[id]}`;
+  }
+
   /** @param {number} id */
   begin(id) {
     return this.started.data[id] || this.submitted.data[id];
@@ -293,7 +298,7 @@ export class Store {
     const wanted = text.toLowerCase();
     const found = [];
     for (let id = this.size - 1; id >= 0 && found.length < most; id--) {
-      if (`r${this.run.data[id]} ${this.name(id)}`.toLowerCase().includes(wanted)) found.push(id);
+      if (`${this.label(id)} ${this.name(id)}`.toLowerCase().includes(wanted)) found.push(id);
     }
     return found;
   }

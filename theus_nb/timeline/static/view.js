@@ -1,44 +1,45 @@
 /** One view: the toolbar, the canvas, what pointer and keys do. */
 import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
-import { Painter, laneWords, statusWords } from "./draw.js";
+import { COLOURS, Painter, laneWords, statusWords } from "./draw.js";
 import { criticalPath } from "./path.js";
-import { clip, duration } from "./format.js";
+import { clip, duration, ordered, percent } from "./format.js";
 import { AuditTable } from "./audit.js";
 import { Input } from "./input.js";
 import { download, neighbour, runsTable } from "./other.js";
-import { showDetails } from "./details.js";
-import { STATUS, compareLanes } from "./store.js";
+import { factList, showDetails } from "./details.js";
+import { FAILED, STATUS, compareLanes } from "./store.js";
+import { countRuns, countTimes } from "./shades.js";
 
 const BUSY = ": a cell holds up the kernel, which hears of this when the cell ends.";
 
 export class View {
-  /**
-   * @param {HTMLElement} el @param {import("./main.js").State} state
-   */
-  constructor(el, state) {
+  /** @param {import("./main.js").State} state */
+  constructor(state) {
     this.state = state;
     this.root = document.createElement("div");
     this.root.className = "theus-timeline";
     this.root.innerHTML = state.model.get("markup");
-    this.shown = false;
-    this.owner = el;
-    this.show(el);
+    this.left = false;
     this.canvas = /** @type {HTMLCanvasElement} */ (this.part(".tn-canvas"));
     this.map = /** @type {HTMLCanvasElement} */ (this.part(".tn-map"));
     this.window = new Window();
+    /** What the minimap shows: all of the time. */ this.whole = new Window();
+    this.whole.left = 0;
     this.painter = new Painter(this.canvas, state.store, this.window);
     this.follow = true;
-    this.scroll = 0;
+    /** How much of the newest time is followed: what the user had in view last. */ this.span = Infinity;
+    this.scroll = this.most = 0;
     /** @type {Set<string>} */ this.opened = new Set();
     this.critical = false;
     /** Of the selected run, as it is shown. @type {number | undefined} */ this.status = 0;
     this.frame = 0;
-    /** @type {{key: string, at: number, bars: number[]}} */ this.mapped = { key: "", at: -1000, bars: [] };
+    /** @type {{key: string, at: number, bars: number[], failed: number[]}} */ this.mapped = { key: "", at: -1000, bars: [], failed: [] };
     this.audit = new AuditTable(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
-    this.colours = "";
+    this.colours = this.renewed = "";
+    /** What the kernel knows of the selected run. @type {import("./details.js").More | null} */ this.more = null;
     this.beat = setInterval(() => this.tick(), 250);
     this.restart();
     this.theme();
@@ -53,18 +54,17 @@ export class View {
     return this.state.store;
   }
 
+  /** Where the picture ends: now, while anything runs. */
+  get until() {
+    return Math.max(this.store.open.size ? this.state.now() : 0, this.store.last);
+  }
+
   restart() {
     this.painter.store = this.store;
     this.painter.selected = this.painter.pointed = -1;
     this.audit.entries = [];
     this.changed(this.state.lines);
     this.details(-1, null);
-  }
-
-  /** Stand in an element; an output that is renewed gets the same view again. @param {HTMLElement} el */
-  show(el) {
-    this.owner = el;
-    el.replaceChildren(this.root);
   }
 
   remove() {
@@ -76,17 +76,15 @@ export class View {
   /** Take over the colours of the page, as they are now. */
   theme() {
     const style = getComputedStyle(this.root);
-    const back = style.backgroundColor;
-    const value = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-    const colours = [style.color, back, value("--tn-faint"), value("--tn-grid"), value("--tn-soft")];
-    if (!back || this.colours === colours.join()) return;
-    this.colours = colours.join();
-    const [r, g, b] = (back.match(/[\d.]+/g) ?? ["255", "255", "255"]).map(Number);
-    const dark = 0.3 * r + 0.6 * g + 0.1 * b < 110;
-    this.root.toggleAttribute("data-dark", dark);
-    const [text, , faint, grid, loop] = colours;
-    this.painter.theme = { text, back, faint, grid, loop, alarm: value("--tn-alarm") };
-    this.painter.font = style.fontFamily || "sans-serif";
+    const { color: text, backgroundColor: back, fontFamily: font } = style;
+    const [r, g, b] = (back.match(/[\d.]+/g) ?? []).map(Number);
+    this.root.toggleAttribute("data-dark", 0.3 * r + 0.6 * g + 0.1 * b < 110);
+    const [faint, grid, loop, alarm] = ["faint", "grid", "soft", "alarm"].map((name) => style.getPropertyValue(`--tn-${name}`).trim());
+    const theme = { text, back, faint, grid, loop, alarm, font };
+    const colours = Object.values(theme).join();
+    if (!back || this.colours === colours) return;
+    this.colours = colours;
+    this.painter.theme = theme;
     this.ask();
   }
 
@@ -94,7 +92,6 @@ export class View {
     const width = this.root.clientWidth;
     if (!width) return;
     this.theme();
-    this.shown = true;
     const height = this.root.matches(":fullscreen")
       ? Math.max(240, globalThis.innerHeight - 300) : this.state.model.get("height") || 280;
     this.canvas.style.height = `${height}px`;
@@ -102,6 +99,7 @@ export class View {
     this.map.width = width;
     this.map.height = 30;
     this.mapped.at = -1000;
+    this.audit.scroll.scrollTop = this.audit.top;
     this.audit.paint();
     this.ask();
   }
@@ -120,14 +118,23 @@ export class View {
     const { state, store } = this;
     this.theme();
     const gone = state.heard > 0 && !state.alive();
-    this.root.classList.toggle("tn-gone", gone || Boolean(state.recalled));
-    let notice = state.notice;
-    if (gone) notice = "No news from the kernel: it is busy, restarted or gone. This is the last that was heard.";
-    else if (state.recalled) notice = "No kernel: this is what was saved with the notebook.";
-    else if (store.lost) notice = `${store.lost} changes came faster than they could be shown; the log has all of them.`;
-    const part = this.part(".tn-notice");
-    if (part.textContent !== notice) part.textContent = notice;
+    for (const [name, on] of Object.entries({ gone, saved: state.recalled && !gone, lost: store.lost > 0 })) {
+      this.root.classList.toggle(`tn-${name}`, on === true);
+    }
+    this.write("lost", String(store.lost));
+    this.write("notice", state.notice);
+    // The kernel may have forgotten a page that slept.
+    if (gone) state.here(60_000);
     if (this.follow && (store.open.size || (state.lag ?? 0) > 0.1)) this.ask();
+    const key = `${store.size} ${store.counts}`;
+    if (store.open.size || this.renewed !== key) this.renew();
+    this.renewed = key;
+  }
+
+  /** Say something in a place, which screen readers read out where it is new. @param {string} place @param {string} words */
+  write(place, words) {
+    const part = this.part(`[data-part=${place}]`);
+    if (part.textContent !== words) part.textContent = words;
   }
 
   ask() {
@@ -137,13 +144,14 @@ export class View {
   paint() {
     this.frame = 0;
     const { store, painter, window, state } = this;
-    const now = Math.max(state.now(), store.last);
-    const busy = store.open.size > 0;
-    if (this.follow && store.size) window.show(store.first, busy ? now : store.last);
-    const sizes = [...store.lanes.values()].map((lane) => ({ name: lane.name, lines: lane.lines.length }));
+    const { until } = this;
+    const now = Math.max(state.now(), until);
+    if (this.follow && store.size) window.show(Math.max(store.first, until - this.span), until);
+    const sizes = [...store.lanes.values()].map(({ name, lines }) => ({ name, lines: lines.length }));
     if (store.waiting.size && !store.lanes.has("waiting")) sizes.push({ name: "waiting", lines: 1 });
     sizes.sort((a, b) => compareLanes(a.name, b.name));
     const { boxes, most } = layout(sizes, painter.height, this.opened, this.scroll);
+    this.most = most;
     this.scroll = Math.min(this.scroll, most);
     painter.boxes = boxes;
     const late = (state.lag ?? 0) * 1e9;
@@ -151,7 +159,7 @@ export class View {
     painter.lags = state.lags;
     painter.lag = state.lag;
     painter.draw(now);
-    this.minimap(busy ? now : store.last);
+    this.minimap();
     this.words();
     Object.assign(this.canvas.dataset, {
       spans: store.size, frames: painter.frames, cost: painter.cost.toFixed(2), blocked: painter.blocked.length,
@@ -162,9 +170,7 @@ export class View {
   words() {
     const { store, painter } = this;
     const parts = STATUS.map((word, i) => (store.counts[i] ? `${store.counts[i]} ${word}` : "")).filter(Boolean);
-    let words = parts.join(" · ") || "nothing has run yet";
-    if (painter.range) words = this.totals();
-    this.part("[data-part=counts]").textContent = words;
+    this.write("counts", painter.range ? this.totals() : parts.join(" · ") || "nothing has run yet");
     const open = painter.selected >= 0 && !store.ended.data[painter.selected];
     /** @type {HTMLButtonElement} */ (this.part("[data-do=cancel]")).disabled = !open;
     /** @type {HTMLButtonElement} */ (this.part("[data-do=cancelall]")).disabled = !store.open.size;
@@ -172,12 +178,12 @@ export class View {
   }
 
   /** @param {string} what @param {boolean} on */
-  press(what, on) {
-    this.part(`[data-do=${what}]`).setAttribute("aria-pressed", String(on));
+  press(what, on, state = "pressed") {
+    this.part(`[data-do=${what}]`).setAttribute(`aria-${state}`, String(on));
   }
 
   totals() {
-    const [a, b] = [...(this.painter.range ?? [0, 0])].sort((p, q) => p - q);
+    const [a, b] = ordered(this.painter.range ?? [0, 0]);
     let runs = 0;
     let busy = 0;
     let used = 0;
@@ -190,66 +196,76 @@ export class View {
       workers++;
       used += times[0] ?? 0;
     }
-    const share = workers ? ` · workers ${Math.round((100 * used) / (workers * Math.max(1, b - a)))} % busy` : "";
+    const share = workers ? ` · workers ${percent(used / (workers * Math.max(1, b - a)))} busy` : "";
     return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} in them${share}`;
   }
 
-  minimap(/** @type {number} */ now) {
-    const ink = this.map.getContext("2d");
-    const { store, painter: { theme } } = this;
-    if (!ink || !store.size) return;
+  minimap() {
+    const ink = /** @type {CanvasRenderingContext2D} */ (this.map.getContext("2d"));
+    const { store, window, whole, painter: { theme } } = this;
+    if (!store.size) return;
     const { width, height } = this.map;
-    const span = Math.max(1, now - store.first);
+    Object.assign(whole, { from: store.first, to: this.until * 1.005 - store.first / 200 + 1, width });
     // Counting takes longer than everything else here: not at every frame.
     const key = `${store.size} ${store.open.size} ${width}`;
     const old = performance.now() - this.mapped.at > 200;
     if (this.mapped.key !== key && !old) setTimeout(() => this.ask(), 200);
     if (this.mapped.key !== key && old) {
-      const bars = [];
-      for (let x = 0; x < width; x += 3) {
-        let count = 0;
-        for (const lane of store.lanes.values()) {
-          count += lane.count(store.first + (x / width) * span, store.first + ((x + 3) / width) * span);
-        }
-        bars.push(count ? Math.min(height - 4, 3 + Math.log2(1 + count) * 4) : 0);
-      }
-      this.mapped = { key, at: performance.now(), bars };
+      const lanes = [...store.lanes.values()];
+      const sum = (/** @type {number[][]} */ all) => all[0].map((_, i) => all.reduce((total, counts) => total + counts[i], 0));
+      this.mapped = {
+        key, at: performance.now(), bars: sum(lanes.map((lane) => countRuns(lane, whole))),
+        failed: sum(lanes.map((lane) => countTimes(lane.failures, whole))),
+      };
     }
-    ink.fillStyle = theme.back;
-    ink.fillRect(0, 0, width, height);
-    ink.fillStyle = theme.faint;
-    this.mapped.bars.forEach((high, i) => ink.fillRect(3 * i, height - high, 2, high));
-    const left = ((this.window.from - store.first) / span) * width;
-    const wide = ((this.window.to - this.window.from) / span) * width;
-    ink.fillStyle = "rgba(60,127,192,.22)";
-    ink.fillRect(left, 0, Math.max(3, wide), height);
+    const fill = (/** @type {string} */ colour, /** @type {number} */ x, /** @type {number} */ wide, high = height) => {
+      ink.fillStyle = colour;
+      ink.fillRect(x, height - high, wide, high);
+    };
+    fill(theme.back, 0, width);
+    const left = whole.x(window.from);
+    const wide = Math.max(3, whole.x(window.to) - left);
+    fill("rgba(60,127,192,.22)", left, wide);
+    const { bars, failed } = this.mapped;
+    bars.forEach((count, i) => count && fill(failed[i] ? COLOURS[FAILED] : theme.faint, 2 * i, failed[i] ? 3 : 1, Math.min(height - 4, 3 + Math.log2(1 + count) * 4)));
     ink.strokeStyle = "#3c7fc0";
-    ink.strokeRect(left + 0.5, 0.5, Math.max(3, wide) - 1, height - 1);
+    ink.strokeRect(left + 0.5, 0.5, wide - 1, height - 1);
+  }
+
+  /** What stands in the table and beside it goes with the time. */
+  renew() {
+    const { store, painter, until } = this;
+    if (!this.part(".tn-table").hidden) this.part("tbody").replaceChildren(...runsTable(store, until));
+    const list = this.root.querySelector(".tn-details dl");
+    // What led to a run takes a while to find among many.
+    if (list && store.open.has(painter.selected) && store.size < 20_000) list.replaceChildren(...factList(store, painter.selected, until, this.more));
   }
 
   /** The user moves: what is in view stays there. @param {() => void} move */
   move(move) {
     this.follow = false;
     move();
+    this.span = (this.window.to - this.window.from) / 1.04;
     this.ask();
   }
 
   /** @param {number} id @param {import("./details.js").More | null} more */
   details(id, more) {
-    showDetails(this.part(".tn-details"), this.store, id, this.state.now(), more, () => this.again(id));
+    this.more = more;
+    showDetails(this.part(".tn-details"), this.store, id, this.until, more, () => this.again(id));
   }
 
   /** A run in one line. @param {number} id */
   describe(id) {
     const { store, state } = this;
     const took = duration(store.end(id, state.now()) - store.begin(id));
-    return `${clip(store.name(id), 80)} · r${store.run.data[id]} · ${statusWords(store, id)} · ${laneWords(store, id)} · ${took}`;
+    return `${clip(store.name(id), 80)} · ${store.label(id)} · ${statusWords(store, id)} · ${laneWords(store, id)} · ${took}`;
   }
 
   showPath() {
     const { painter, store, critical } = this;
     painter.path = critical && painter.selected >= 0 ? criticalPath(store, painter.selected) : new Set();
-    this.canvas.dataset.path = [...painter.path].map((id) => `r${store.run.data[id]}`).join(" ");
+    this.canvas.dataset.path = [...painter.path].map((id) => store.label(id)).join(" ");
   }
 
   /** Tell those who do not see. @param {string} words */
@@ -265,16 +281,15 @@ export class View {
     this.showPath();
     this.details(id, null);
     this.ask();
-    const run = store.run.data[id];
-    this.canvas.dataset.selected = id < 0 ? "" : `r${run}`;
+    this.canvas.dataset.selected = id < 0 ? "" : store.label(id);
     if (id < 0) return;
-    this.audit.mark(`r${run}`);
+    this.audit.mark(store.label(id));
     this.say(this.describe(id));
     const begin = store.begin(id);
     if (reveal && (begin < window.from || begin > window.to)) {
-      this.move(() => window.pan((begin - (window.from + window.to) / 2) / window.scale));
+      this.move(() => window.center(begin));
     }
-    void state.ask({ op: "details", run, process: store.name(id) }, 30_000).then((answer) => {
+    void state.ask({ op: "details", run: store.run.data[id], process: store.name(id) }, 30_000).then((answer) => {
       if (answer && painter.selected === id) this.details(id, answer.details);
     });
   }
@@ -285,9 +300,10 @@ export class View {
     if (id !== undefined) this.select(id, true);
   }
 
-  /** Show a line until the next one. @param {string} words */
-  note(words) {
+  /** Show a line until the next one. @param {string} words @param {boolean} [alarm] whether something did not go well */
+  note(words, alarm = false) {
     this.state.notice = words;
+    this.part(".tn-notice").classList.toggle("tn-warn", alarm);
     this.tick();
   }
 
@@ -295,21 +311,22 @@ export class View {
   async cancel(run) {
     this.note("Asking for the end…");
     const answer = await this.state.ask({ op: "cancel", run }, 700);
-    this.note(answer ? "" : `Not delivered yet${BUSY}`);
+    this.note(answer ? "" : `Not delivered yet${BUSY}`, true);
   }
 
   /** @param {number} id */
   async again(id) {
     const answer = await this.state.ask({ op: "again", process: this.store.name(id) }, 3000);
-    this.note(answer?.text ?? `Not started yet${BUSY}`);
+    const words = answer?.text ?? `Not started yet${BUSY}`;
+    this.note(words, words.startsWith("Not started"));
     return "";
   }
 
   /** @returns {Promise<import("./audit.js").Verdict>} */
   async verify() {
     const answer = await this.state.ask({ op: "verify" }, 600_000);
-    const verdict = answer ?? { ok: null, words: "no answer from the kernel", text: "" };
-    this.note(verdict.ok ? "" : verdict.text);
+    const verdict = answer ?? { ok: null, words: "no answer", text: "" };
+    this.note(verdict.ok ? "" : verdict.text, true);
     return verdict;
   }
 
@@ -318,10 +335,18 @@ export class View {
     if (kind === "png") return download(kind, this.canvas.toDataURL("image/png"));
     const answer = await this.state.ask({ op: "export", as: kind }, 20_000);
     if (answer) download(kind, answer.text);
-    this.note(answer ? "" : "Nothing was exported: the kernel, which makes this file, does not answer.");
+    this.note(answer ? "" : "Nothing was exported: the kernel does not answer.", true);
   }
 
-  fold() {
+  /** Show a part or hide it. @param {string} what @param {string} state */
+  fold(what, state) {
+    const pane = this.part(`.tn-${what}`);
+    pane.hidden = !pane.hidden;
+    this.press(what, !pane.hidden, state);
+    return !pane.hidden;
+  }
+
+  foldLanes() {
     for (const lane of this.store.lanes.values()) {
       if (lane.lines.length > CLOSED_LINES && !this.opened.delete(lane.name)) this.opened.add(lane.name);
     }
@@ -331,38 +356,41 @@ export class View {
   act(what) {
     const { painter, store, window } = this;
     const middle = (window.width + GUTTER) / 2;
-    const step = (/** @type {number} */ by, /** @type {boolean} */ across) => {
+    /** @type {(by: number, across?: boolean) => () => void} */ const step = (by, across) => () => {
       const id = neighbour(store, painter.boxes, painter.selected, by, across);
       if (id >= 0) this.select(id, true);
     };
+    /** @type {Record<string, () => void>} */ const moves = {
+      left: () => window.pan(-90),
+      right: () => window.pan(90),
+      in: () => window.zoom(1 / 1.3, middle),
+      out: () => window.zoom(1.3, middle),
+      fit: () => window.show(store.first, this.until),
+    };
     /** @type {Record<string, () => void>} */ const acts = {
-      left: () => this.move(() => window.pan(-90)),
-      right: () => this.move(() => window.pan(90)),
-      earlier: () => step(-1, false),
-      later: () => step(1, false),
-      above: () => step(-1, true),
-      below: () => step(1, true),
+      earlier: step(-1),
+      later: step(1),
+      above: step(-1, true),
+      below: step(1, true),
       none: () => this.select(-1),
-      fold: () => this.fold(),
-      fit: () => this.move(() => window.show(store.first, Math.max(this.state.now(), store.last))),
+      lanes: () => this.foldLanes(),
       follow: () => (this.follow = !this.follow),
       path: () => {
         this.press(what, (this.critical = !this.critical));
         this.showPath();
       },
-      in: () => this.move(() => window.zoom(1 / 1.3, middle)),
-      out: () => this.move(() => window.zoom(1.3, middle)),
       cancel: () => painter.selected >= 0 && void this.cancel(store.run.data[painter.selected]),
       cancelall: () => void this.cancel(null),
       table: () => {
-        const pane = this.part(".tn-table");
-        pane.hidden = !pane.hidden;
-        this.press(what, !pane.hidden);
-        if (!pane.hidden) pane.replaceChildren(runsTable(store, this.state.now()));
+        this.fold(what, "pressed");
+        this.renew();
       },
+      help: () => this.fold(what, "expanded"),
       full: () => void (this.root.matches(":fullscreen") ? document.exitFullscreen() : this.root.requestFullscreen?.()),
     };
     acts[what]?.();
+    if (moves[what]) this.move(moves[what]);
+    if (what === "fit") this.span = Infinity;
     this.ask();
   }
 }

@@ -10,19 +10,13 @@
  *   blocked: [number, number, string][]}} Frame
  */
 
-/** @param {DataView | ArrayBuffer} buffer @returns {ArrayBuffer} */
-function aligned(buffer) {
-  if (buffer instanceof ArrayBuffer) return buffer;
-  const { byteOffset, byteLength } = buffer;
-  return /** @type {ArrayBuffer} */ (buffer.buffer).slice(byteOffset, byteOffset + byteLength);
-}
-
 /**
  * @param {{rows: number, reads: number}} header @param {DataView | ArrayBuffer} buffer
  * @returns {Rows}
  */
 export function decode({ rows, reads }, buffer) {
-  const data = aligned(buffer);
+  // Numbers stand at addresses of their size, which a part of a message need not.
+  const data = buffer instanceof ArrayBuffer ? buffer : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength).slice().buffer;
   if (data.byteLength !== rows * 50 + reads * 20) {
     throw new RangeError(`${rows} rows and ${reads} reads do not take ${data.byteLength} bytes`);
   }

@@ -7,6 +7,12 @@ use super::entry::{Entry, Failure, Fingerprint, Value, What};
 /// Integers beyond this are written as strings: JavaScript and jq hold no larger ones.
 const EXACT: i64 = 1 << 53;
 
+/// Bytes that a detail may take. A line is read up to 16 MiB (`scan::MAX_LINE`), and the rest of it needs room, too.
+pub const MAX_DETAIL: usize = 15 << 20;
+
+/// Characters that are kept of a name beside the detail.
+const MAX_NAME: usize = 4096;
+
 /// Turns entries into lines and knows the hash of the last one.
 #[derive(Debug)]
 pub struct Encoder {
@@ -56,11 +62,11 @@ impl Encoder {
         }
         if let Some(process) = &entry.process {
             raw(out, ",\"process\":");
-            text(out, process);
+            text(out, clipped(process));
         }
         if let Some(lane) = entry.lane.as_ref().filter(|lane| !lane.is_empty()) {
             raw(out, ",\"lane\":");
-            text(out, lane);
+            text(out, clipped(lane));
         }
         if entry.cell != 0 {
             raw(out, ",\"cell\":");
@@ -144,16 +150,46 @@ fn detail(out: &mut Vec<u8>, what: &What) {
         }
         What::Other { detail, .. } => {
             for (name, field) in detail {
+                let begin = out.len();
                 named(out, start, name);
                 value(out, field);
+                if out.len() - start > MAX_DETAIL {
+                    // The fields before it are kept: a log's first entry needs them.
+                    let length = out.len() - begin;
+                    out.truncate(begin);
+                    named(out, start, clipped(name));
+                    out.push(b'{');
+                    too_large(out, length);
+                    out.push(b'}');
+                }
             }
         }
+    }
+    if out.len() - start > MAX_DETAIL {
+        let length = out.len() - start;
+        out.truncate(start);
+        too_large(out, length);
     }
     if out.len() == start {
         out.truncate(before);
     } else {
         out.push(b'}');
     }
+}
+
+/// Stands for what would have made a line that no verifier reads.
+fn too_large(out: &mut Vec<u8>, length: usize) {
+    raw(out, "\"too_large\":");
+    number(out, length as u64);
+}
+
+/// The beginning of a name that is no name any more.
+fn clipped(name: &str) -> &str {
+    if name.len() <= MAX_NAME {
+        return name;
+    }
+    let end = name.char_indices().nth(MAX_NAME);
+    end.map_or(name, |(end, _)| &name[..end])
 }
 
 fn failed(out: &mut Vec<u8>, start: usize, failure: &Failure) {
@@ -180,6 +216,10 @@ fn failed(out: &mut Vec<u8>, start: usize, failure: &Failure) {
     if !failure.replaced.is_empty() {
         key(out, start, "replaced");
         list(out, &failure.replaced, |out, name| text(out, name));
+    }
+    if !failure.cut.is_empty() {
+        key(out, start, "cut");
+        list(out, &failure.cut, |out, name| text(out, name));
     }
 }
 

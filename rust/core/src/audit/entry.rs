@@ -70,6 +70,17 @@ pub struct Failure {
     pub message: Option<String>,
     /// Keys whose text could not be written as it was.
     pub replaced: Vec<&'static str>,
+    /// Keys of whose text only the beginning is kept.
+    pub cut: Vec<&'static str>,
+}
+
+impl Failure {
+    /// Roughly how much memory it holds on to.
+    fn weight(&self) -> usize {
+        let frames = self.frames.iter();
+        let frames = frames.map(|(file, _, function)| file.len() + function.len() + 56);
+        self.message.as_ref().map_or(0, String::len) + frames.sum::<usize>()
+    }
 }
 
 /// What is kept of a value: never the value.
@@ -192,7 +203,7 @@ impl Entry {
             What::Note { text, .. } => text.len(),
             What::StateCommitted { paths, .. } => paths.len() * 64,
             What::RunStarted { reads, .. } => reads.len() * 24,
-            What::RunEnded { .. } => 0,
+            What::RunEnded { failure, .. } => failure.as_ref().map_or(0, |f| f.weight()),
         };
         size_of::<Self>() + more
     }

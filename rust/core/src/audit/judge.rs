@@ -202,6 +202,12 @@ impl Judge {
         self.lines > 0 && self.valid == 0
     }
 
+    /// Whether no hash fitted although the first line has its end: then this is no torn tail.
+    pub(crate) fn all_edited(&self) -> bool {
+        let form = self.bad.as_ref().map(|bad| bad.line.form);
+        self.nothing_fits() && form == Some(Form::Edited)
+    }
+
     /// The verdict.
     pub(crate) fn finish(mut self) -> Report {
         let next = self.expected.map_or(0, |(seq, _)| seq);

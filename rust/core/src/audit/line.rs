@@ -62,7 +62,7 @@ pub(crate) enum Kind {
 }
 
 /// What a line turned out to be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// An entry, and its hash fits.
     Entry,

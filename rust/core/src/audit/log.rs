@@ -303,7 +303,10 @@ impl Log {
     /// # Errors
     /// It never will be: the log failed before.
     pub fn wait_end(&self, patience: Duration) -> Result<bool, AuditFailed> {
-        self.wait_for(patience, |progress| progress.ended)
+        // The writer leaves a log that has failed as well.
+        self.wait_for(patience, |progress| {
+            progress.ended && progress.failed.is_none()
+        })
     }
 
     fn wait_for(

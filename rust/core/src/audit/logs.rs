@@ -14,6 +14,9 @@ use super::scan::MAX_LINE;
 /// Where pruning leaves the heads of logs that it removed.
 pub(crate) const PRUNED: &str = "pruned.jsonl";
 
+/// A log's first segment.
+pub(crate) const FIRST: &str = "000001.jsonl";
+
 /// What a path turned out to be.
 pub(crate) enum Found {
     /// One segment.
@@ -101,7 +104,8 @@ pub(crate) fn name(path: &Path) -> String {
 #[derive(Default)]
 pub(crate) struct Start {
     pub(crate) format: Option<u64>,
-    pub(crate) keyed: bool,
+    /// Whether the log is keyed; none if nothing says so.
+    pub(crate) keyed: Option<bool>,
     /// Whether its hash fits without a key.
     pub(crate) fits_unkeyed: bool,
     /// The heads of the logs that were there when this one began.
@@ -139,10 +143,7 @@ impl Start {
         let unkeyed = Hasher::new(None);
         Self {
             format: detail.get("format").and_then(Value::as_u64),
-            keyed: detail
-                .get("keyed")
-                .and_then(Value::as_bool)
-                .unwrap_or(false),
+            keyed: detail.get("keyed").and_then(Value::as_bool),
             fits_unkeyed: split_hash(line).is_some_and(|(hash, text)| unkeyed.hash(text) == hash),
             heads: heads
                 .filter_map(|head| Checkpoint::from_object(head.as_object()?))

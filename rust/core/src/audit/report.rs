@@ -163,6 +163,8 @@ pub enum Unreadable {
     Version(PathBuf, u64),
     /// The log is keyed, and no key was given.
     KeyNeeded(PathBuf),
+    /// No hash fits, and nothing says whether the log is keyed.
+    NothingFits(PathBuf),
     /// A checkpoint that is none.
     Checkpoint(String),
 }
@@ -198,6 +200,12 @@ impl fmt::Display for Unreadable {
             Self::KeyNeeded(path) => write!(
                 f,
                 "'{}' is keyed: nothing can be said about it without its key (--key-file FILE, or key= in Python)",
+                path.display()
+            ),
+            Self::NothingFits(path) => write!(
+                f,
+                "no hash in '{}' fits, and its first entry, which would say whether the log is keyed, is not there: give \
+                 the key if it has one (--key-file FILE, or key= in Python), otherwise every line was changed",
                 path.display()
             ),
             Self::Checkpoint(text) => write!(f, "the checkpoint cannot be used: {text}"),

@@ -1,9 +1,11 @@
 //! What those who record and the one who writes have in common: a queue, the progress, the newest lines.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard};
 
 use super::clock::Clock;
 use super::entry::{Entry, Value};

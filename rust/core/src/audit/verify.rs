@@ -7,7 +7,7 @@ pub use super::judge::Anchor;
 use super::judge::Judge;
 use super::line::Hasher;
 pub use super::line::to_hex;
-use super::logs::{Found, Start, find, name, pruned};
+use super::logs::{FIRST, Found, Start, find, is_segment_name, name, pruned};
 use super::report::{Fault, Place, Problem, Report, Unreadable};
 use super::scan::{scan, scan_from};
 
@@ -49,17 +49,21 @@ pub fn verify(
     options: &Options,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<Report>, Unreadable> {
-    let mut one = |log: &Path, segments: &[PathBuf], whole| {
-        let anchors = anchors_of_one(&name(log), &options.checkpoints)?;
+    let mut one = |log: &Path, segments: &[PathBuf], whole, checkpoints: &[&Checkpoint]| {
+        let anchors = checkpoints.iter().copied().map(anchor).collect();
         let report = verify_log(name(log), segments, whole, anchors, options, go_on)?;
         Ok(vec![report])
     };
     match find(path)? {
         Found::Segment(segment) => {
-            let whole = name(&segment) == "000001.jsonl";
-            one(path, &[segment], whole)
+            let whole = name(&segment) == FIRST;
+            let checkpoints = about_segment(&segment, &options.checkpoints)?;
+            one(path, &[segment], whole, &checkpoints)
         }
-        Found::Log(path, segments) => one(&path, &segments, true),
+        Found::Log(path, segments) => {
+            let checkpoints = about_one(&[&name(&path)], &options.checkpoints)?;
+            one(&path, &segments, true, &checkpoints)
+        }
         Found::Logs(path, logs) => verify_logs(&path, &logs, options, go_on),
     }
 }
@@ -73,23 +77,46 @@ fn anchor(checkpoint: &Checkpoint) -> Anchor {
 }
 
 /// A single checkpoint is meant for the log that is given, even if that is a copy under another name.
-fn anchors_of_one(log: &str, checkpoints: &[Checkpoint]) -> Result<Vec<Anchor>, Unreadable> {
+fn about_one<'a>(
+    names: &[&str],
+    checkpoints: &'a [Checkpoint],
+) -> Result<Vec<&'a Checkpoint>, Unreadable> {
     if let [only] = checkpoints {
-        return Ok(vec![anchor(only)]);
+        return Ok(vec![only]);
     }
-    let mine: Vec<_> = checkpoints
-        .iter()
-        .filter(|c| c.log == log)
-        .map(anchor)
-        .collect();
+    let is_mine = |checkpoint: &&Checkpoint| names.contains(&checkpoint.log.as_str());
+    let mine: Vec<_> = checkpoints.iter().filter(is_mine).collect();
     if mine.is_empty() && !checkpoints.is_empty() {
         let text = format!(
-            "none of its {} lines is about log '{log}'",
-            checkpoints.len()
+            "none of its {} lines is about log '{}'",
+            checkpoints.len(),
+            names.join("' or '")
         );
         return Err(Unreadable::Checkpoint(text));
     }
     Ok(mine)
+}
+
+/// Of a segment by itself, what lies in another one cannot be missed.
+fn about_segment<'a>(
+    segment: &Path,
+    checkpoints: &'a [Checkpoint],
+) -> Result<Vec<&'a Checkpoint>, Unreadable> {
+    let named = name(segment);
+    let log = std::path::absolute(segment)
+        .ok()
+        .and_then(|path| path.parent().map(name));
+    let mut about = about_one(&[&named, &log.unwrap_or_default()], checkpoints)?;
+    let elsewhere = about.first().map(|checkpoint| checkpoint.segment.clone());
+    if is_segment_name(&named) {
+        about.retain(|checkpoint| checkpoint.segment.is_empty() || checkpoint.segment == named);
+    }
+    match elsewhere {
+        Some(other) if about.is_empty() => Err(Unreadable::Checkpoint(format!(
+            "it is about an entry in {other}, and {named} alone was given: give the log's directory"
+        ))),
+        _ => Ok(about),
+    }
 }
 
 /// Verifies the bytes of one segment, as a log of its own.
@@ -100,7 +127,7 @@ pub fn verify_bytes(bytes: &[u8], options: &Options) -> Result<Report, Unreadabl
     let hasher = Hasher::new(options.key.as_deref());
     let anchors = options.checkpoints.iter().map(anchor).collect();
     let mut judge = Judge::new(Report::default(), true, anchors);
-    judge.begin_segment("000001.jsonl");
+    judge.begin_segment(FIRST);
     scan_from(
         bytes,
         &hasher,
@@ -129,11 +156,7 @@ fn verify_log(
         // Removed since the directory was read.
         return Err(Unreadable::NotALog(PathBuf::from(log)));
     };
-    let start = if whole {
-        Start::read(first)?
-    } else {
-        Start::default()
-    };
+    let start = Start::read(&first_of_log(first))?;
     check_start(first, &start, options)?;
     let hasher = Hasher::new(options.key.as_deref());
     let report = Report {
@@ -153,6 +176,9 @@ fn verify_log(
         return Err(Unreadable::Foreign(first.clone()));
     }
     let nothing_fits = judge.nothing_fits();
+    if options.key.is_none() && start.keyed != Some(false) && judge.all_edited() {
+        return Err(Unreadable::NothingFits(first.clone()));
+    }
     let mut report = judge.finish();
     if options.key.is_some() && nothing_fits {
         judge_key(&start, &mut report);
@@ -160,11 +186,21 @@ fn verify_log(
     Ok(report)
 }
 
+/// The segment that says what the log is: of one that was taken out of it, the first one beside it, if it is there.
+fn first_of_log(segment: &Path) -> PathBuf {
+    let first = segment.with_file_name(FIRST);
+    if is_segment_name(&name(segment)) && first.is_file() {
+        first
+    } else {
+        segment.to_owned()
+    }
+}
+
 fn check_start(path: &Path, start: &Start, options: &Options) -> Result<(), Unreadable> {
     if let Some(version) = start.format.filter(|version| *version != 1) {
         return Err(Unreadable::Version(path.to_owned(), version));
     }
-    if start.keyed && options.key.is_none() {
+    if start.keyed == Some(true) && options.key.is_none() {
         return Err(Unreadable::KeyNeeded(path.to_owned()));
     }
     Ok(())

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::timeout;
 
 use super::chain::Chain;
 use super::encode::Encoder;
@@ -18,6 +17,7 @@ use super::log::{AuditFailed, Options};
 use super::segment::Head;
 use super::shared::Shared;
 use super::storage::{Memory, Place, Storage};
+use crate::sync::timeout;
 
 /// How often the writer looks for more entries before it sleeps until it is called. Calling it costs the recording
 /// thread a system call; looking costs that thread nothing.

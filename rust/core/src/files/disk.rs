@@ -89,6 +89,31 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
+/// Gives a file the extended attributes of the one that it replaces, access control lists among them.
+///
+/// What the file system or this user's rights do not allow stays behind, as an owner does.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn copy_attributes(from: &Path, to: &File) {
+    use rustix::fs::{XattrFlags, fsetxattr, getxattr, listxattr};
+    // As large as Linux lets one attribute, and the list of their names, be.
+    const LARGEST: usize = 64 << 10;
+    let mut names = vec![0; LARGEST];
+    let Ok(length @ 1..) = listxattr(from, &mut names[..]) else {
+        return;
+    };
+    let mut value = vec![0; LARGEST];
+    for name in names[..length].split(|byte| *byte == 0) {
+        if let Ok(length) = getxattr(from, name, &mut value[..])
+            && !name.is_empty()
+        {
+            let _ = fsetxattr(to, name, &value[..length], XattrFlags::empty());
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn copy_attributes(_from: &Path, _to: &File) {}
+
 impl Disk for RealDisk {
     type File = File;
 
@@ -140,6 +165,7 @@ impl Disk for RealDisk {
             }
         }
         file.set_permissions(permissions.clone())?;
+        copy_attributes(&target.path, &file);
         Ok(file)
     }
 

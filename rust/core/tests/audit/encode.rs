@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use theus_core::audit::chain::Chain;
-use theus_core::audit::encode::Encoder;
+use theus_core::audit::encode::{Encoder, MAX_DETAIL};
+use theus_core::audit::verify::{Options, verify_bytes};
 use theus_core::audit::{End, Entry, Failure, Fingerprint, Value, What};
 
 const ORDER: [&str; 12] = [
@@ -212,4 +213,52 @@ fn a_line_looks_like_this() {
         "{}",
         String::from_utf8_lossy(&out)
     );
+}
+
+/// What a log with one entry says of it: encoded, and then verified.
+fn verified(entry: &Entry) -> serde_json::Value {
+    let mut out = Vec::new();
+    Encoder::new(Chain::new(None)).line(entry, 0, None, &mut out);
+    let report = verify_bytes(&out, &Options::default()).unwrap();
+    assert!(
+        report.problem.is_none() && report.torn.is_none(),
+        "{report:?}"
+    );
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn no_entry_is_too_long_to_be_verified_and_the_cut_is_said() {
+    let huge = || "\u{1}".repeat(3 << 20); // six times as long when it is escaped
+    let failure = Failure {
+        error: "ValueError".to_owned(),
+        message: Some(huge()),
+        ..Failure::default()
+    };
+    let what = What::RunEnded {
+        how: End::Failed,
+        submitted: 1,
+        started: 1,
+        failure: Some(Box::new(failure)),
+    };
+    let mut entry = Entry::plain(0, "note", Vec::new());
+    entry.what = what;
+    entry.process = Some(huge().into());
+    entry.lane = Some(huge().into());
+    let read = verified(&entry);
+    assert!(read["detail"]["too_large"].as_u64().unwrap() > MAX_DETAIL as u64);
+    assert_eq!(read["process"].as_str().unwrap().len(), 4096);
+
+    let detail = vec![
+        ("format".to_owned(), Value::Int(1)),
+        ("heads".to_owned(), Value::Text(huge())),
+        ("last".to_owned(), Value::Int(2)),
+    ];
+    let read = verified(&Entry::plain(0, "session_started", detail));
+    let detail = &read["detail"];
+    assert_eq!((&detail["format"], &detail["last"]), (&1.into(), &2.into()));
+    assert!(detail["heads"]["too_large"].is_u64());
+
+    let read = verified(&Entry::plain(0, "note", vec![(huge(), Value::Null)]));
+    assert!(read["detail"].is_object());
 }

@@ -1,0 +1,87 @@
+"""The whole of a session in view: failures, the axis, what is fitted and followed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.alone import Alone, ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+ORANGE = (0xC2, 0x41, 0x0C)
+
+
+@pytest.fixture
+def alone(browser: Browser) -> Iterator[Alone]:
+    """A timeline without a kernel."""
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    yield Alone(page)
+    page.close()
+
+
+def test_one_failure_among_thousands_is_seen_in_lane_and_minimap(alone: Alone) -> None:
+    rows = [ms(i, "worker 1", (i, i + 1)) for i in range(2, 5000)]
+    rows[2500].status = "failed"
+    alone.tell([ms(1, "loop", (0, 50)), *rows])
+    assert alone.pixels(ORANGE) >= 20
+    assert alone.pixels(ORANGE, "map") >= 5
+
+
+def test_what_is_over_is_fitted_to_its_end_not_to_now(alone: Alone) -> None:
+    alone.tell([ms(1, "loop", (10, 50))], now=60_000_000_000)
+    alone.page.get_by_role("button", name="Fit").click()
+    alone.painted()
+    assert alone.seen()[1] < 60
+    # And the minimap knows the same end: its middle is the middle.
+    alone.press("w", "w", "w", "w", "w", "w")
+    alone.page.locator(".tn-map").click()
+    alone.painted()
+    begin, end = alone.seen()
+    assert 28 < (begin + end) / 2 < 32
+
+
+def test_following_keeps_the_span_that_was_chosen_and_slides(alone: Alone) -> None:
+    alone.tell([ms(1, "loop", (0, 1000))])
+    begin, end = alone.seen()
+    assert begin < 0
+    assert end > 1000, "at first everything"
+    alone.press("w", "w", "w", "w")
+    begin, end = alone.seen()
+    alone.press("f")
+    alone.tell([ms(2, "loop", (1500, 3000))])
+    left, right = alone.seen()
+    assert right - left == pytest.approx(end - begin, rel=0.01)
+    assert 3000 < right < 3000 + (end - begin) / 10
+    alone.press("0", "f")
+    alone.tell([ms(3, "loop", (3500, 9000))])
+    begin, end = alone.seen()
+    assert begin < 0
+    assert end > 9000, "fitted is everything again"
+
+
+def test_the_wheel_scrolls_lanes_that_have_no_room_to_their_end(alone: Alone) -> None:
+    alone.tell([ms(i, f"worker {i}", (i, i + 30)) for i in range(1, 61)])
+    place = alone.canvas.bounding_box()
+    assert place is not None
+    alone.page.mouse.move(place["x"] + 300, place["y"] + 200)
+    for _ in range(12):
+        alone.page.mouse.wheel(0, 100)
+        alone.painted()
+    begin, end = alone.seen()
+    assert begin < 1
+    assert end > 90, "time stays where it is"
+    last = alone.page.mouse
+    last.click(place["x"] + place["width"] - 60, place["y"] + 270)
+    alone.painted()
+    assert alone.canvas.get_attribute("data-selected") == "r60"
+    alone.page.screenshot(path="out/shots/many_workers.png")
+
+
+def test_a_failure_at_the_very_end_is_in_the_minimap(alone: Alone) -> None:
+    alone.tell([ms(1, "loop", (10, 50)), ms(2, "loop", (50, 900), "failed")])
+    assert alone.pixels(ORANGE, "map") >= 5
