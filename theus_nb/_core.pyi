@@ -116,6 +116,8 @@ class Run:
     @property
     def cancelled_by_asyncio(self) -> bool:
         """Whether that was asyncio (a cancelled task, a gather) and not its owner."""
+    def leave(self) -> None:
+        """Note that its cell has ended: `await` asks the hooks whether it ``only_waits``."""
     @property
     def awaiter_cancelled(self) -> bool:
         """Whether that was asyncio, or the end of the task that awaited it."""
@@ -169,7 +171,8 @@ class Run:
             RunCancelledError: The run was cancelled by its owner.
             DeadlockError: It waits for the process that awaits it.
 
-        Cancellation: cancelling the awaiting task cancels the run.
+        Cancellation: cancelling the awaiting task cancels the run; in another cell than the one
+            that started it, the run goes on.
         """
     def __iter__(self) -> Iterator[Any]: ...
     def get_loop(self) -> asyncio.AbstractEventLoop:

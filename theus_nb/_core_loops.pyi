@@ -48,8 +48,8 @@ class Bridge:
 class Waiter:
     """What ``await run`` suspends on: one per await. Speaks the asyncio future protocol.
 
-    Cancellation: cancelling it (the awaiting task was cancelled) cancels the run, and raises
-        ``CancelledError`` at this await only.
+    Cancellation: cancelling it (the awaiting task was cancelled) raises ``CancelledError`` at this
+        await only. It cancels the run, unless the hooks said that this await only waits.
     """
 
     _asyncio_future_blocking: bool

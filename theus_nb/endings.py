@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from theus_nb.access import telling
 from theus_nb.contract import declares, grants
@@ -60,6 +60,16 @@ def name_circle(engine: Engine, circle: list[int]) -> str:
     return " waits for ".join(steps)
 
 
+class Awaits(Protocol):
+    """Where runs are awaited: in a notebook, in cells."""
+
+    def cancelled(self, run: Run) -> None:
+        """Hear of a run whose awaiter saw no more than a ``CancelledError``."""
+
+    def only_waits(self, run: Run) -> bool:
+        """Tell whether to await a run here is only to wait for it."""
+
+
 class Endings:
     """The Python side of the engine: it is called when something must be said or bound.
 
@@ -78,8 +88,7 @@ class Endings:
         self._registry = registry
         # Whether a task was ever cancelled for a run: until then nobody needs to be asked.
         self.cancelled_tasks = False
-        # Hears of runs whose awaiters see a bare CancelledError.
-        self.on_awaiter_cancelled: Callable[[Run], None] | None = None
+        self.awaits: Awaits | None = None
 
     # -- called by the engine ---------------------------------------------------------------
 
@@ -94,6 +103,10 @@ class Endings:
     def stop_thread(self, run: Run) -> None:
         """Stop a run that executes in a worker thread."""
         self.stopper.stop(run)
+
+    def only_waits(self, run: Run) -> bool:
+        """Tell whether to await a run here, when its cell has ended, is only to wait for it."""
+        return self.awaits is not None and self.awaits.only_waits(run)
 
     def bridge_for(self, loop: asyncio.AbstractEventLoop) -> Bridge:
         """Return the bridge of a loop on which a run of another loop is awaited."""
@@ -213,8 +226,8 @@ class Endings:
 
     def awaiter_cancelled(self, run: Run) -> None:
         """Have it known that the task which awaited a run was cancelled, and the run with it."""
-        if self.on_awaiter_cancelled is not None:
-            self.on_awaiter_cancelled(run)
+        if self.awaits is not None:
+            self.awaits.cancelled(run)
 
     def forgive(self, run: Run) -> int:
         """Take back the cancellation that a run's owner asked for; return how many remain."""

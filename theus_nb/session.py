@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from theus_nb._core import Run
+    from theus_nb.endings import Awaits
     from theus_nb.timeline.pump import Pump
     from theus_nb.timeline.widget import Timeline
 
@@ -116,22 +117,21 @@ class Session:
             notebook=notebook,
         )
         self._durable = durable
-        self._dispatcher = Dispatcher(self._workers, self._zone, self.registry, self.audit, grace)
+        dispatcher = Dispatcher(self._workers, self._zone, self.registry, self.audit, grace)
+        self._dispatcher = dispatcher
         # Not a method that forwards: a second coroutine would cost each run more than admission.
-        run = self._dispatcher.run
+        run = dispatcher.run
         self.run = durably(run, self.audit.sync) if self._durable else run
-        self.state = State(self._dispatcher.engine, self._zone)
-        self.runs = Runs(self._dispatcher.engine)
-        lanes = self._dispatcher.lanes
-        self.watch = LoopWatch(self._dispatcher.engine, [lanes.pool, lanes.cells])
+        self.state = State(dispatcher.engine, self._zone)
+        self.runs = Runs(dispatcher.engine)
+        self.watch = LoopWatch(dispatcher.engine, [dispatcher.lanes.pool, dispatcher.lanes.cells])
         self.watch.on_blocked = self.audit.blocked
         # Its thread must not outlive a session that nobody has closed.
         weakref.finalize(self, self.watch.close, 0.0).atexit = False
-        dispatcher = self._dispatcher
         self.files = dispatcher.endings.files = Files(self.audit)
         self.signals = Signals(lambda: dispatcher.loop, published=self.audit.published)
         self._closed = False
-        publishers[self._dispatcher.engine] = NotebookPublisher(self._dispatcher)
+        publishers[dispatcher.engine] = NotebookPublisher(dispatcher)
         # Called with every run that `start` submitted; set by the notebook package.
         self.on_start: Callable[[Run], None] | None = None
         # The latest run of each background cell, by the name of its process.
@@ -310,9 +310,9 @@ class Session:
     def output_route(self, route: Callable[[], Callable[[], None]] | None) -> None:
         self._dispatcher.output_route = route
 
-    def on_awaiter_cancelled(self, hear: Callable[[Run], None] | None) -> None:
-        """Have somebody told of runs whose awaiters see a bare ``CancelledError``."""
-        self._dispatcher.endings.on_awaiter_cancelled = hear
+    def follow_awaits(self, awaits: Awaits | None) -> None:
+        """Have somebody asked about awaits, and told of those that were cancelled."""
+        self._dispatcher.endings.awaits = awaits
 
     def adopt_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make a loop the one that work from other threads is posted to. On its own thread."""

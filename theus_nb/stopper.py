@@ -12,6 +12,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from theus_nb import unraisable
+from theus_nb.lanes import current_lane
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,6 +29,19 @@ GRACE: Final = 2.0
 _AGAIN: Final = 0.005
 """Seconds until a thread is looked at again that could not be disturbed: in an import, in our
 own code, or inside of a nested run."""
+
+
+_TOGETHER: Final = 0.25
+"""Seconds, at most: stops that were asked for so close to each other are given up together, so
+that one interrupt of several threads has one outcome."""
+
+_giving_up: Final = threading.RLock()
+
+
+def all_given_up() -> None:
+    """Return when nobody is in the middle of giving up what was to stop together."""
+    with _giving_up:
+        pass
 
 
 def threads_go_on(runs: Sequence[Run], of: str | None = None) -> str:
@@ -73,7 +89,7 @@ class Stopper:
         self._lanes = lanes
         self._timer = timer
         self._grace = grace
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._stops: dict[int, _Stop] = {}
 
     def stop(self, run: Run, error: BaseException | None = None) -> None:
@@ -86,10 +102,12 @@ class Stopper:
             error: What its awaiters get if it has to be given up; by default that it was
                 cancelled.
         """
-        with self._changed:
+        with self._lock:
             if run.number in self._stops:
                 return
             stop = _Stop(run, error, time.monotonic() + self._grace)
+            if not self._stops:
+                unraisable.listen(self._raise_again)
             self._stops[run.number] = stop
         self._pursue(stop)
         # Nothing is raised in a body that waits in our own code: it leaves by itself.
@@ -97,9 +115,9 @@ class Stopper:
 
     def forget(self, run: Run) -> None:
         """Leave a run alone that was to be stopped: its body has ended by itself."""
-        with self._changed:
-            self._stops.pop(run.number, None)
-            self._changed.notify_all()
+        with self._lock:
+            if self._stops.pop(run.number, None) is not None and not self._stops:
+                unraisable.forget(self._raise_again)
 
     def close(self, deadline: Deadline) -> None:
         """Wait until everything has stopped, and give up on what has not in time.
@@ -107,7 +125,7 @@ class Stopper:
         Args:
             deadline: For all together.
         """
-        with self._changed:
+        with self._lock:
             stops = list(self._stops.values())
         for stop in stops:
             while not stop.run.has_ended and (left := deadline.left()) > 0:
@@ -126,11 +144,29 @@ class Stopper:
         self._disturb(stop)
         left = stop.deadline - time.monotonic()
         if left <= 0:
-            self._give_up(stop)
+            self._give_up_together(stop)
         elif again:
             # Raised once only: a body that cleans up must not be disturbed at that.
             wait = left if stop.is_raised else min(left, _AGAIN)
             self._timer.call_later(wait, lambda: self._pursue(stop))
+
+    def _raise_again(self) -> bool:
+        """See to it that the body of this thread is asked once more: the request was lost."""
+        lane = current_lane()
+        run = lane.innermost if lane is not None else None
+        stop = self._stops.get(run.number) if run is not None else None
+        if stop is None or not stop.is_raised:
+            return False
+        stop.is_raised = False
+        self._timer.call_later(_AGAIN, lambda: self._pursue(stop))
+        return True
+
+    def _give_up_together(self, first: _Stop) -> None:
+        soon = first.deadline + min(_TOGETHER, self._grace / 8)
+        with _giving_up:
+            for stop in list(self._stops.values()):
+                if stop.deadline <= soon and not (stop.run.has_ended or stop.run.committing):
+                    self._give_up(stop)
 
     def _give_up(self, stop: _Stop) -> None:
         if stop.error is not None and not stop.run.has_ended:
@@ -151,4 +187,7 @@ class Stopper:
             if not inner.cancel_requested:
                 inner.cancel(f"run {run.id} of {run.name!r}, in whose body it runs, was cancelled")
         elif not stop.is_raised:
-            stop.is_raised = lane.interrupt(run, asyncio.CancelledError)
+            # Noted first: it may be lost, and be heard of, before the call returns.
+            stop.is_raised = True
+            if not lane.interrupt(run, asyncio.CancelledError):
+                stop.is_raised = False

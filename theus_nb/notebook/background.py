@@ -58,6 +58,8 @@ class Background:
             return  # loaded in this very cell, or an empty one
         cell = cells.pop()
         cell.executing = False
+        for run in cell.started:
+            run.leave()
         for run in cell.failures:
             if run.unseen:
                 self._show(run, cell)
@@ -111,6 +113,8 @@ class Background:
         cell = origin.get()
         if cell is not None:
             cell.started.add(run)
+            if not cell.executing:
+                run.leave()
             run.add_done_callback(functools.partial(self._ended, cell))
 
     def _ended(self, cell: Cell, run: Run) -> None:

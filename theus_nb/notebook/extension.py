@@ -17,7 +17,7 @@ from theus_nb.notebook.forgotten import explain_forgotten_awaits
 from theus_nb.notebook.host import CellRecord, NotebookNamespace, kernel_loop, notebook_name
 from theus_nb.notebook.interrupt import SignalWakeup
 from theus_nb.notebook.magics import TheusMagics
-from theus_nb.notebook.origin import note_cancelled
+from theus_nb.notebook.origin import AwaitsInCells
 from theus_nb.notebook.output import make_route
 from theus_nb.notebook.terminal import cancel_interrupted_cells
 from theus_nb.notebook.traceback import shorten_tracebacks
@@ -111,12 +111,12 @@ def _watch_background(
 
     def unwatch() -> None:
         session.on_start = None
-        session.on_awaiter_cancelled(None)
+        session.follow_awaits(None)
         forget_figures()
 
     undo.callback(unwatch)
     session.on_start = background.watch
-    session.on_awaiter_cancelled(note_cancelled)
+    session.follow_awaits(AwaitsInCells())
     _listen(shell, background.pre_run_cell, undo)
     _listen(shell, background.post_run_cell, undo, "post_run_cell")
     return background

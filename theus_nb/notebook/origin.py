@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
-from theus_nb.stopper import threads_go_on
+from theus_nb.stopper import all_given_up, threads_go_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ class Cell:
         given_up: Runs whose threads go on, of which it has said nothing yet.
         cancelled: Name of the first process whose awaiter saw no more than a ``CancelledError``.
         started: Runs started in it of whose end it does not know.
+        waited_for: Runs of other cells that were awaited in it.
     """
 
     def __init__(self, header: Mapping[str, Any] | None) -> None:
@@ -33,6 +35,7 @@ class Cell:
         self.given_up: list[Run] = []
         self.cancelled: str | None = None
         self.started: set[Run] = set()
+        self.waited_for: weakref.WeakSet[Run] = weakref.WeakSet()
 
     def note(self, run: Run) -> None:
         """Note that whoever awaited a run saw no more than a ``CancelledError``.
@@ -55,6 +58,7 @@ class Cell:
 
     def look(self) -> None:
         """Look at the runs started here: an awaiter may hear of an end before we do."""
+        all_given_up()
         for run in list(self.started):
             if run.has_ended:
                 self.ended(run)
@@ -72,11 +76,22 @@ origin: contextvars.ContextVar[Cell | None] = contextvars.ContextVar(
 """The cell we are in. Tasks and workers inherit it."""
 
 
-def note_cancelled(run: Run) -> None:
-    """Tell the cell we are in that the awaiter of a run saw no more than a ``CancelledError``."""
-    cell = origin.get()
-    if cell is not None:
-        cell.note(run)
+class AwaitsInCells:
+    """What becomes of runs whose awaits are cancelled depends on the cell of the await."""
+
+    def cancelled(self, run: Run) -> None:
+        """Tell the cell we are in that the awaiter of a run saw a bare ``CancelledError``."""
+        cell = origin.get()
+        if cell is not None:
+            cell.note(run)
+
+    def only_waits(self, run: Run) -> bool:
+        """Tell whether another cell than the one we are in has started a run."""
+        cell = origin.get()
+        if cell is None or run in cell.started:
+            return False
+        cell.waited_for.add(run)
+        return True
 
 
 def take_given_up() -> list[Run]:

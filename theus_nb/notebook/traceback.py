@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from theus_nb.dispatcher import Dispatcher
 from theus_nb.errors import TheusError, text_of
-from theus_nb.notebook.interrupt import InterruptedProcess, was_interrupted
+from theus_nb.notebook.interrupt import InterruptedProcess, InterruptedWait, was_interrupted
 from theus_nb.notebook.origin import origin
 from theus_nb.sync_entry import run_sync
 
@@ -64,8 +64,8 @@ def shorten_tracebacks(shell: InteractiveShell) -> Callable[[], None]:
         if isinstance(etb, tuple):  # a link of a chain, which was seen to with its last link
             return original(etype, evalue, etb, tb_offset, *args, **kwargs)
         _strip_causes(evalue)
-        if evalue is not None and (process := _interrupted_process(evalue, etb)) is not None:
-            return [str(InterruptedProcess(process))]
+        if evalue is not None and (interrupt := _interrupt(evalue, etb)) is not None:
+            return [str(interrupt)]
         if evalue is None or not _concerns_us(evalue, etb):
             return original(etype, evalue, etb, tb_offset, *args, **kwargs)
         part = user_part(etb)
@@ -133,10 +133,10 @@ def _members(error: BaseException | None) -> Iterator[BaseException]:
                 yield from _members(member)
 
 
-def _interrupted_process(error: BaseException, tb: types.TracebackType | None) -> str | None:
-    """Return the process whose await, or whose `run_sync`, the user interrupted in a plain cell.
+def _interrupt(error: BaseException, tb: types.TracebackType | None) -> InterruptedProcess | None:
+    """Return what to say of it that the user interrupted a wait of ours in a plain cell.
 
-    Empty if it was something else of ours, such as a signal.
+    None if it was no interrupt, or interrupted something else.
     """
     entries = list(_entries(tb))
     if isinstance(error, KeyboardInterrupt):
@@ -146,16 +146,28 @@ def _interrupted_process(error: BaseException, tb: types.TracebackType | None) -
         return None
     for entry in reversed(entries):
         if entry.tb_frame.f_code in _RUNS:
-            return str(getattr(entry.tb_frame.f_locals["process"], "name", "?"))
+            return InterruptedProcess(getattr(entry.tb_frame.f_locals["process"], "name", "?"))
     if isinstance(error, KeyboardInterrupt):
         return None
-    # A gather of handles, a task group, a time limit: the run was awaited by somebody else.
+    if (known := _interrupted_await()) is not None:
+        return known
+    ours = any(_belongs(entry, (_OURS,)) for entry in entries)
+    return InterruptedProcess("") if ours else None  # such as the wait for a signal
+
+
+def _interrupted_await() -> InterruptedProcess | None:
+    """Return what the cell knows of it, where the traceback shows nothing of ours.
+
+    A handle, a gather of handles, a task group, a time limit.
+    """
     cell = origin.get()
-    if cell is not None:
-        cell.look()
-        if cell.cancelled is not None:
-            return cell.cancelled
-    return "" if any(_belongs(entry, (_OURS,)) for entry in entries) else None
+    if cell is None:
+        return None
+    cell.look()
+    if cell.cancelled is not None:
+        return InterruptedProcess(cell.cancelled)
+    going_on = [run for run in cell.waited_for if not run.has_ended]
+    return InterruptedWait(sorted(going_on, key=lambda run: run.number)) if going_on else None
 
 
 def user_part(tb: types.TracebackType | None) -> types.TracebackType | None:

@@ -1,5 +1,7 @@
 //! The asyncio future protocol of a run: what `await`, `gather` and `wait` use.
 
+use std::sync::atomic::Ordering;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -17,8 +19,16 @@ impl Run {
         let py = slf.py();
         let me = slf.get();
         let bridge = me.engine.bind(py).get().bridge_here(py, &me.bridge)?;
+        // Asked here, in the context of whoever awaits; nobody needs to ask of most runs.
+        let only_waits = me.is_left.load(Ordering::Relaxed)
+            && me
+                .engine
+                .get()
+                .hooks
+                .call_method1(py, intern!(py, "only_waits"), (slf,))?
+                .is_truthy(py)?;
         let edge = wait_edge(slf)?;
-        Ok(Waiter::new(slf.clone().unbind(), bridge, edge))
+        Ok(Waiter::new(slf.clone().unbind(), bridge, edge, only_waits))
     }
 
     fn __iter__(slf: &Bound<'_, Self>) -> PyResult<Waiter> {

@@ -1,5 +1,7 @@
 //! What users and the Python side see of a run, apart from awaiting it.
 
+use std::sync::atomic::Ordering;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -135,6 +137,11 @@ impl Run {
     #[getter]
     fn cancelled_by_asyncio(&self) -> bool {
         matches!(self.state().cancel, Some(CancelledBy::Asyncio(_)))
+    }
+
+    /// Notes that the cell in which it was started has ended, and it has not.
+    fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 
     /// True if the task that awaited it was cancelled, and knows no more than that.

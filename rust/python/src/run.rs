@@ -3,7 +3,7 @@
 //! The object speaks asyncio's future protocol itself. A Python class around a future would cost
 //! more than everything else a run does.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -133,6 +133,8 @@ pub struct Run {
     pub logged: bool,
     /// Execution count of the cell it was submitted from; 0 for none.
     pub from_cell: u32,
+    /// Its cell has ended, so who awaits it may be somebody else: `hooks.only_waits` knows.
+    pub is_left: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -160,6 +162,7 @@ impl Run {
             lane,
             logged,
             from_cell,
+            is_left: AtomicBool::new(false),
             state: Mutex::new(State {
                 status: Status::Waiting,
                 outcome: None,

@@ -36,17 +36,24 @@ struct State {
 pub struct Waiter {
     run: Py<Run>,
     bridge: Py<Bridge>,
+    /// The run is not the awaiting task's to cancel.
+    only_waits: bool,
     state: Mutex<State>,
 }
 
 impl Waiter {
     /// A waiter for a run on the loop of a bridge; `edge` is the run in whose body we are.
-    pub fn new(run: Py<Run>, bridge: Py<Bridge>, edge: Option<u64>) -> Self {
+    pub fn new(run: Py<Run>, bridge: Py<Bridge>, edge: Option<u64>, only_waits: bool) -> Self {
         let state = Mutex::new(State {
             edge,
             ..State::default()
         });
-        Self { run, bridge, state }
+        Self {
+            run,
+            bridge,
+            only_waits,
+            state,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -77,6 +84,23 @@ impl Waiter {
         }
     }
 
+    fn note_cancelled(&self, message: Option<Py<PyAny>>) {
+        let mut state = self.state();
+        state.cancelled = true;
+        state.message = message;
+    }
+
+    /// Ends the wait and leaves the run alone, which keeps nothing of whoever has gone.
+    fn leave(&self, slf: &Bound<'_, Self>, message: Option<Py<PyAny>>) {
+        self.note_cancelled(message);
+        self.run
+            .get()
+            .state()
+            .waiters
+            .retain(|waiter| !waiter.is(slf));
+        Self::wake(slf);
+    }
+
     fn drop_edge(&self) {
         let edge = self.state().edge.take();
         if let Some(waiter) = edge {
@@ -95,7 +119,9 @@ impl Waiter {
         };
         if is_cancelled {
             // The awaiting task asked for the end of the run, so it has seen how it ended.
-            self.run.get().mark_retrieved();
+            if !self.only_waits {
+                self.run.get().mark_retrieved();
+            }
             return Err(cancelled(py, message.as_ref()));
         }
         self.run.get().value(py)
@@ -177,7 +203,7 @@ impl Waiter {
         Ok(remove_equal(functions, callback, remove)?.len())
     }
 
-    /// The awaiting task is cancelled: the run is cancelled with it.
+    /// The awaiting task is cancelled: the run is cancelled with it, unless it is another cell's.
     #[pyo3(signature = (msg = None))]
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
         let (py, me) = (slf.py(), slf.get());
@@ -185,16 +211,16 @@ impl Waiter {
             return Ok(false);
         }
         let run = me.run.get();
+        if me.only_waits {
+            me.leave(slf, msg);
+            return Ok(true);
+        }
         let over = !cancel_run(me.run.bind(py), CancelledBy::Waiter)?;
         // It may have ended and wait for the disk, which takes its time: its awaiter need not.
         if over && !(run.has_ended() && run.engine.get().is_durable()) {
             return Ok(false);
         }
-        {
-            let mut state = me.state();
-            state.cancelled = true;
-            state.message = msg;
-        }
+        me.note_cancelled(msg);
         if over {
             Self::wake(slf);
         }
