@@ -64,7 +64,7 @@ class AuditLog:
             AuditError: An unknown kind, or too much detail.
         """
     def note(self, text: str, *, kept: bool = False) -> int | None:
-        """Record a remark; see `Audit.note`.
+        """Record a remark and `tell`; see `Audit.note`.
 
         Raises:
             AuditError: No text, or too much of it.

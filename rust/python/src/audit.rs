@@ -135,7 +135,7 @@ impl AuditLog {
         Ok(self.put(entry, kept))
     }
 
-    /// Records a remark.
+    /// Records a remark, and tells the user what happened to the log, as `tell` does.
     #[pyo3(signature = (text, *, kept = false))]
     fn note(&self, py: Python<'_>, text: &Bound<'_, PyAny>, kept: bool) -> PyResult<Option<u64>> {
         fork::check(py, self.made_in)?;
@@ -147,6 +147,7 @@ impl AuditLog {
             replaced: !lossless,
         };
         let number = self.put(entry, kept);
+        self.tell_news(py);
         if number.is_none() && self.log.is_closed() {
             let message = "the audit log ended with its session: make a new Session()";
             return Err(theus_error(py, "SessionClosedError", message));
