@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.browser.conftest import absent
+from tests.browser.accessibility import violations
 from tests.browser.notebook import LOAD
 from tests.browser.server import PATIENCE, free_port
 from tests.browser.test_timeline_lab import WORK
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from tests.browser.server import Server
 
 pytestmark = pytest.mark.timeout(150)
-
-AXE: Final = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 MARIMO: Final = """
 import marimo
@@ -106,18 +104,11 @@ def test_marimo_shows_both_kinds_of_lane(marimo_url: str, browser: Browser) -> N
 
 
 def test_axe_finds_nothing(lab: Server, open_notebook: Callable[..., Notebook]) -> None:
-    if not AXE.exists():
-        absent("no axe-core here: npm ci, to check that the timeline is accessible")
     notebook = open_notebook(lab, LOAD, "theus.timeline()", WORK)
     notebook.run_all()
     notebook.spans(9)
     notebook.timeline.get_by_role("button", name="Table").click()
-    notebook.page.add_script_tag(path=AXE)
-    found = notebook.page.evaluate(
-        """async () => (await axe.run('.theus-timeline')).violations.map(
-            one => one.id + ': ' + one.nodes.map(node => node.html).join(' | ').slice(0, 300))"""
-    )
-    assert found == []
+    assert violations(notebook.page) == []
 
 
 def test_the_picture_is_seen_without_a_kernel(browser: Browser) -> None:

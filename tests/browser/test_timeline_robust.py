@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.browser.conftest import absent
+from tests.browser.accessibility import violations
 from tests.browser.notebook import LOAD, Notebook
 from tests.browser.test_timeline_acts import select
 from tests.browser.test_timeline_lab import WORK
-from tests.browser.test_timeline_plain import AXE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +129,6 @@ def test_a_restarted_kernel_leaves_the_last_picture_greyed(
 
 @pytest.mark.parametrize("theme", ["JupyterLab Dark High Contrast", "forced colors"])
 def test_high_contrast(lab: Server, open_notebook: Callable[..., Notebook], theme: str) -> None:
-    if not AXE.exists():
-        absent("no axe-core here: npm ci, to check that the timeline is accessible")
     notebook = open_notebook(lab, LOAD, "theus.timeline()", WORK)
     notebook.run_all()
     notebook.spans(9)
@@ -154,12 +151,7 @@ def test_high_contrast(lab: Server, open_notebook: Callable[..., Notebook], them
     )
     assert max(ground) < 40
     assert notebook.pixels(tuple(ground)) > 10_000, "the canvas has the page's ground"
-    notebook.page.add_script_tag(path=AXE)
-    found = notebook.page.evaluate(
-        """async () => (await axe.run('.theus-timeline')).violations.map(
-            one => one.id + ': ' + one.nodes.map(node => node.html).join(' | ').slice(0, 300))"""
-    )
-    assert found == []
+    assert violations(notebook.page) == []
     notebook.page.screenshot(path=f"out/shots/{theme.replace(' ', '_').lower()}.png")
     notebook.page.evaluate(
         "async () => await jupyterapp.commands.execute('apputils:change-theme',"

@@ -31,15 +31,18 @@ export class AuditTable {
     this.choose = choose;
     /** @type {Entry[]} */ this.entries = [];
     /** @type {Entry[]} */ this.shown = [];
-    this.run = "";
+    /** @type {string | undefined} */ this.run = "";
+    /** Of the row where the keys are. */ this.id = `tn${Math.random()}`;
+    /** Its entry. @type {Entry | undefined} */ this.entry = undefined;
     this.follow = true;
-    this.kind = /** @type {HTMLSelectElement} */ (root.querySelector("select"));
-    this.text = /** @type {HTMLInputElement} */ (root.querySelector("input"));
-    this.scroll = /** @type {HTMLElement} */ (root.querySelector(".tn-scroll"));
-    this.space = /** @type {HTMLElement} */ (root.querySelector(".tn-space"));
-    this.chip = /** @type {HTMLElement} */ (root.querySelector("[data-part=log]"));
-    const verdict = /** @type {HTMLElement} */ (root.querySelector("[data-part=verdict]"));
-    /** @type {HTMLElement} */ (root.querySelector("button")).onclick = async () => {
+    const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
+    this.kind = /** @type {HTMLSelectElement} */ (part("select"));
+    this.text = /** @type {HTMLInputElement} */ (part("input"));
+    this.scroll = part(".tn-scroll");
+    this.space = part(".tn-space");
+    this.chip = part("[data-part=log]");
+    const verdict = part("[data-part=verdict]");
+    part("button").onclick = async () => {
       verdict.textContent = "verifying…";
       const { ok, words, text } = await verify();
       verdict.textContent = words;
@@ -49,16 +52,12 @@ export class AuditTable {
     this.kind.onchange = this.text.oninput = () => this.filter();
     this.top = 0;
     this.scroll.onscroll = () => {
+      const { clientHeight, scrollTop, scrollHeight } = this.scroll;
       // What is taken off the page for a moment is scrolled to its begin.
-      if (!this.scroll.clientHeight) return;
-      this.top = this.scroll.scrollTop;
-      this.follow = this.scroll.scrollTop + this.scroll.clientHeight > this.scroll.scrollHeight - ROW;
+      if (!clientHeight) return;
+      this.top = scrollTop;
+      this.follow = scrollTop + clientHeight > scrollHeight - ROW;
       this.paint();
-    };
-    this.scroll.onclick = (event) => {
-      const row = /** @type {HTMLElement} */ (event.target).closest("[data-seq]");
-      const entry = row && this.entries.find((one) => one.seq === Number(row.getAttribute("data-seq")));
-      if (entry) this.choose(entry);
     };
     this.state(null);
   }
@@ -66,10 +65,8 @@ export class AuditTable {
   /** @param {[number, number, number] | null} position */
   state(position) {
     const [next, synced, dropped] = position ?? [0, -1, 0];
-    const durable = synced >= 0 ? `durable to #${synced}` : "in memory";
-    this.chip.textContent = position
-      ? `${next} entries · ${durable}${dropped ? ` · ⚠ ${dropped} dropped` : ""}`
-      : "audit: not available";
+    const words = `${next} entries · ${synced < 0 ? "in memory" : `durable to #${synced}`}${dropped ? ` · ⚠ ${dropped} dropped` : ""}`;
+    this.chip.textContent = position ? words : "audit: not available";
     this.chip.classList.toggle("tn-warn", dropped > 0);
   }
 
@@ -90,15 +87,35 @@ export class AuditTable {
     if (fresh) this.filter();
   }
 
-  /** Highlight what belongs to a run, and go there. @param {string} run */
+  /** Highlight what belongs to a run, and go there. @param {string} [run] */
   mark(run) {
     this.run = run;
-    const at = this.shown.findIndex((entry) => entry.run === run);
-    if (at >= 0) {
-      this.follow = false;
-      this.scroll.scrollTop = Math.max(0, (at - 1) * ROW);
+    if (this.entry?.run !== run) {
+      const at = this.shown.findIndex((entry) => entry.run === run);
+      this.entry = this.shown[at];
+      if (at >= 0) {
+        this.follow = false;
+        this.scroll.scrollTop = (at - 1) * ROW;
+      }
     }
     this.paint();
+  }
+
+  /** Go to another entry; the first time to the last one. @param {number} by entries that are shown */
+  step(by) {
+    const at = this.shown.indexOf(/** @type {Entry} */ (this.entry));
+    const entry = at < 0 ? this.shown.at(-1) : this.shown[at + by];
+    if (entry) this.go(entry);
+  }
+
+  /** @param {Entry} entry */
+  go(entry) {
+    this.entry = entry;
+    this.follow = false;
+    this.mark(entry.run);
+    this.choose(entry);
+    this.scroll.setAttribute("aria-activedescendant", this.id);
+    this.space.querySelector(".tn-at")?.scrollIntoView({ block: "nearest" });
   }
 
   filter() {
@@ -120,13 +137,19 @@ export class AuditTable {
   /** @param {Entry} entry @param {number} top */
   row(entry, top) {
     const row = element("div", "", entry.run && entry.run === this.run ? "tn-row tn-marked" : "tn-row");
-    row.setAttribute("role", "row");
+    row.role = "row";
     row.dataset.seq = String(entry.seq);
     row.style.top = `${top}px`;
+    row.onclick = () => this.go(entry);
+    if (entry === this.entry) {
+      row.id = this.id;
+      row.classList.add("tn-at");
+      row.ariaSelected = "true";
+    }
     const words = [`#${entry.seq}`, entry.ts?.slice(11, 23), entry.kind, entry.run, entry.process, JSON.stringify(entry.detail)];
     for (const word of words) {
       const cell = element("span", clip(String(word ?? ""), 160));
-      cell.setAttribute("role", "cell");
+      cell.role = "gridcell";
       row.append(cell);
     }
     return row;

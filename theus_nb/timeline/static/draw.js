@@ -1,7 +1,7 @@
 /** Paints lanes, bars, density, arrows and blocked stretches on a canvas. */
 import { AXIS, GUTTER, boxAt } from "./layout.js";
 import { FAILED, RUNNING, STATUS } from "./store.js";
-import { countRuns, countTimes, walk } from "./shades.js";
+import { countRuns, walk } from "./shades.js";
 import { axisTime, clip, duration, laneTitle, ordered, percent, tickStep } from "./format.js";
 
 /** @typedef {import("./layout.js").Box} Box */
@@ -38,12 +38,10 @@ export class Painter {
     /** @type {Blocked[]} */ this.blocked = [];
     /** When the loop was late, and by how many ms. @type {[number, number][]} */ this.lags = [];
     /** @type {number | null} */ this.lag = null;
-    this.selected = -1;
+    this.selected = this.pointed = -1;
     /** Runs that are shown before the others; empty: all alike. @type {Set<number>} */ this.path = new Set();
-    this.pointed = -1;
     /** @type {[number, number] | null} */ this.range = null;
-    this.frames = 0;
-    this.cost = 0;
+    this.frames = this.cost = 0;
   }
 
   /** @param {number} width @param {number} height */
@@ -66,7 +64,8 @@ export class Painter {
     // From the bottom up: what is pinned covers what is scrolled under it.
     for (const box of [...this.boxes].reverse()) this.lane(box, now);
     this.arrows(now);
-    this.selection();
+    const [from, to] = ordered(this.range ?? [0, 0]);
+    if (to > from) this.stretch("rgba(60,127,192,.18)", from, to, AXIS, height);
     this.frames++;
     this.cost = performance.now() - began;
   }
@@ -173,7 +172,7 @@ export class Painter {
 
   /** Mark where runs of a lane failed that cannot be seen by themselves. */
   failures(/** @type {import("./store.js").Lane} */ { failures }, /** @type {number} */ y, /** @type {number} */ high, from = GUTTER, to = this.window.width) {
-    countTimes(failures, this.window, from, to).forEach((count, i) => count && this.fill(COLOURS[FAILED], from + 2 * i, y, 2, high));
+    countRuns(failures, failures, this.window, from, to).forEach((count, i) => count && this.fill(COLOURS[FAILED], from + 2 * i, y, 2, high));
   }
 
   /** @param {number} id @param {number} x @param {number} y @param {number} width @param {number} high @param {number} now */
@@ -217,7 +216,7 @@ export class Painter {
   /** Many runs at the same time: how many, pixel by pixel. */
   density(/** @type {import("./store.js").Lane} */ lane, /** @type {Box} */ box) {
     const { ink, window, theme } = this;
-    const counts = countRuns(lane, window);
+    const counts = countRuns(lane.starts, lane.ends, window);
     const most = Math.max(1, ...counts);
     ink.fillStyle = HUES[0];
     counts.forEach((count, i) => {
@@ -303,17 +302,11 @@ export class Painter {
     const { ink, theme } = this;
     this.within(GUTTER, AXIS, this.window.width, this.height);
     ink.strokeStyle = ink.fillStyle = strong ? theme.text : theme.faint;
-    ink.globalAlpha = strong ? 1 : 0.8;
     ink.lineWidth = strong ? 2 : 1.25;
     const bend = Math.max(14, Math.abs(b.x - a.x) / 2);
     ink.stroke(new Path2D(`M${a.x} ${a.y}C${a.x + bend} ${a.y} ${b.x - bend} ${b.y} ${b.x - 5} ${b.y}`));
     ink.fill(new Path2D(`M${b.x} ${b.y}l-7 -4v8`));
     ink.restore();
-  }
-
-  selection() {
-    const [from, to] = ordered(this.range ?? [0, 0]);
-    if (to > from) this.stretch("rgba(60,127,192,.18)", from, to, AXIS, this.height);
   }
 
   /** The run under a point, or -1. @param {number} x @param {number} y */
@@ -322,8 +315,7 @@ export class Painter {
     if (!found || x < GUTTER || found.line < 0) return -1;
     const { store, window } = this;
     if (found.box.name === "waiting" && store.waiting.size) {
-      const at = Math.floor((y - found.box.top - 2) / 6);
-      return [...store.waiting][Math.max(0, Math.min(at, store.waiting.size - 1))] ?? -1;
+      return [...store.waiting][Math.min(Math.floor((y - found.box.top) / 6), store.waiting.size - 1)];
     }
     const line = store.lanes.get(found.box.name)?.lines[found.line];
     if (!line) return -1;

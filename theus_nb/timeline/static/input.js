@@ -31,7 +31,7 @@ export class Input {
       void view.save(choice.value);
       choice.value = "";
     };
-    canvas.onkeydown = (event) => this.key(event);
+    canvas.onkeydown = view.audit.scroll.onkeydown = (event) => this.key(event);
     canvas.onwheel = (event) => this.wheel(event);
     canvas.onpointerdown = (event) => {
       this.pressed = { x: event.offsetX, y: event.offsetY, moved: false, mode: event.shiftKey ? "range" : "pan" };
@@ -116,6 +116,8 @@ export class Input {
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    this.view.act(act);
+    const by = event.currentTarget !== this.view.canvas && { above: -1, below: 1 }[act];
+    if (by) this.view.audit.step(by);
+    else this.view.act(act);
   }
 }

@@ -60,12 +60,8 @@ function box(lane, opened, cap, line = LINE) {
 
 /** The box and the line at a height. @param {Box[]} boxes @param {number} y @returns {{box: Box, line: number} | null} */
 export function boxAt(boxes, y) {
-  for (const one of boxes) {
-    if (y >= one.top && y < one.top + one.height) {
-      return { box: one, line: one.dense ? -1 : Math.floor((y - one.top) / one.line) };
-    }
-  }
-  return null;
+  const box = boxes.find(({ top, height }) => y >= top && y < top + height);
+  return box ? { box, line: box.dense ? -1 : Math.floor((y - box.top) / box.line) } : null;
 }
 
 /** What part of time is seen. */

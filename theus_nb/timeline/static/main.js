@@ -96,9 +96,7 @@ export class State {
     if (message.op === "answer") {
       this.questions.get(message.to)?.(message);
       this.questions.delete(message.to);
-    } else if (message.op === "frame") {
-      this.frame(message, buffers);
-    }
+    } else if (message.op === "frame") this.frame(message, buffers);
   }
 
   /** @param {import("./wire.js").Frame} frame @param {any[]} buffers */

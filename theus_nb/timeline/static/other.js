@@ -13,14 +13,11 @@ import { laneWords, statusWords } from "./draw.js";
 export function neighbour(store, boxes, selected, step, across) {
   const lanes = boxes.map((box) => store.lanes.get(box.name)).filter((lane) => lane?.lines.length);
   const current = store.laneOf[selected];
-  if (!current) {
-    const line = lanes[0]?.lines[0];
-    return line ? line.ids.data[line.ids.size - 1] : -1;
-  }
-  const at = lanes.indexOf(current) + (across ? step : 0);
+  const at = current ? lanes.indexOf(current) + (across ? step : 0) : 0;
   const lane = lanes[Math.max(0, at)] ?? current;
-  const ids = lane.lines.flatMap((line) => [...line.ids.data.subarray(0, line.ids.size)]);
+  const ids = lane?.lines.flatMap((line) => [...line.ids.data.subarray(0, line.ids.size)]) ?? [];
   ids.sort((a, b) => store.begin(a) - store.begin(b) || a - b);
+  if (!current) return ids.at(-1) ?? -1;
   const next = across
     ? ids.findIndex((id) => store.begin(id) >= store.begin(selected)) : Math.max(0, ids.indexOf(selected) + step);
   return ids.at(Math.min(ids.length - 1, next)) ?? -1;

@@ -50,24 +50,16 @@ export function walk(store, line, window, now, bar, shade) {
   flush();
 }
 
-/** How many of some times there are in every two pixels. @param {import("./store.js").Column<Float64Array>} times sorted @param {import("./layout.js").Window} window */
-export function countTimes(times, window, from = window.left, to = window.width) {
-  const counts = [];
-  let at = times.below(window.time(from));
-  for (let x = from; x < to; x += 2) {
-    const before = at;
-    at = times.below(window.time(x + 2), at);
-    counts.push(at - before);
-  }
-  return counts;
-}
-
-/** How many runs there are in every two pixels. @param {import("./store.js").Lane} lane @param {import("./layout.js").Window} window */
-export function countRuns({ starts, ends }, window) {
+/**
+ * How many runs there are in every two pixels; events begin and end at once.
+ * @param {import("./store.js").Times} starts sorted @param {import("./store.js").Times} ends likewise
+ * @param {import("./layout.js").Window} window
+ */
+export function countRuns(starts, ends, window, from = window.left, to = window.width) {
   const counts = [];
   let begun = 0;
   let over = 0;
-  for (let x = window.left; x < window.width; x += 2) {
+  for (let x = from; x < to; x += 2) {
     over = ends.below(window.time(x), over);
     begun = starts.below(window.time(x + 2), begun);
     counts.push(begun - over);

@@ -11,6 +11,8 @@ export const FAILED = 4;
 /** Lines of a lane; what overlaps more is in its density only. */
 export const MOST_LINES = 48;
 
+/** @typedef {Column<Float64Array>} Times */
+
 /** A growing typed array. @template {Float64Array|Uint32Array|Uint8Array} T */
 export class Column {
   /** @param {new (size: number) => T} Kind */

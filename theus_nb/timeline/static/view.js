@@ -8,7 +8,7 @@ import { Input } from "./input.js";
 import { download, neighbour, runsTable } from "./other.js";
 import { factList, showDetails } from "./details.js";
 import { FAILED, STATUS, compareLanes } from "./store.js";
-import { countRuns, countTimes } from "./shades.js";
+import { countRuns } from "./shades.js";
 
 const BUSY = ": a cell holds up the kernel, which hears of this when the cell ends.";
 
@@ -97,7 +97,6 @@ export class View {
     this.canvas.style.height = `${height}px`;
     this.painter.resize(width, height);
     this.map.width = width;
-    this.map.height = 30;
     this.mapped.at = -1000;
     this.audit.scroll.scrollTop = this.audit.top;
     this.audit.paint();
@@ -184,14 +183,11 @@ export class View {
 
   totals() {
     const [a, b] = ordered(this.painter.range ?? [0, 0]);
-    let runs = 0;
-    let busy = 0;
-    let used = 0;
-    let workers = 0;
+    let [runs, busy, used, workers] = [0, 0, 0, 0];
     for (const lane of this.store.lanes.values()) {
       runs += lane.count(a, b);
       const times = lane.lines.map((line) => this.store.busy(line, b) - this.store.busy(line, a));
-      busy += times.reduce((sum, time) => sum + time, 0);
+      for (const time of times) busy += time;
       if (!lane.name.startsWith("worker")) continue;
       workers++;
       used += times[0] ?? 0;
@@ -214,8 +210,8 @@ export class View {
       const lanes = [...store.lanes.values()];
       const sum = (/** @type {number[][]} */ all) => all[0].map((_, i) => all.reduce((total, counts) => total + counts[i], 0));
       this.mapped = {
-        key, at: performance.now(), bars: sum(lanes.map((lane) => countRuns(lane, whole))),
-        failed: sum(lanes.map((lane) => countTimes(lane.failures, whole))),
+        key, at: performance.now(), bars: sum(lanes.map((lane) => countRuns(lane.starts, lane.ends, whole))),
+        failed: sum(lanes.map((lane) => countRuns(lane.failures, lane.failures, whole))),
       };
     }
     const fill = (/** @type {string} */ colour, /** @type {number} */ x, /** @type {number} */ wide, high = height) => {
@@ -268,11 +264,6 @@ export class View {
     this.canvas.dataset.path = [...painter.path].map((id) => store.label(id)).join(" ");
   }
 
-  /** Tell those who do not see. @param {string} words */
-  say(words) {
-    this.part(".tn-hidden").textContent = words;
-  }
-
   /** @param {number} id @param {boolean} [reveal] */
   select(id, reveal = false) {
     const { store, painter, state, window } = this;
@@ -284,7 +275,8 @@ export class View {
     this.canvas.dataset.selected = id < 0 ? "" : store.label(id);
     if (id < 0) return;
     this.audit.mark(store.label(id));
-    this.say(this.describe(id));
+    // For those who do not see.
+    this.part(".tn-hidden").textContent = this.describe(id);
     const begin = store.begin(id);
     if (reveal && (begin < window.from || begin > window.to)) {
       this.move(() => window.center(begin));
@@ -346,12 +338,6 @@ export class View {
     return !pane.hidden;
   }
 
-  foldLanes() {
-    for (const lane of this.store.lanes.values()) {
-      if (lane.lines.length > CLOSED_LINES && !this.opened.delete(lane.name)) this.opened.add(lane.name);
-    }
-  }
-
   /** @param {string} what */
   act(what) {
     const { painter, store, window } = this;
@@ -373,7 +359,11 @@ export class View {
       above: step(-1, true),
       below: step(1, true),
       none: () => this.select(-1),
-      lanes: () => this.foldLanes(),
+      lanes: () => {
+        for (const { name, lines } of store.lanes.values()) {
+          if (lines.length > CLOSED_LINES && !this.opened.delete(name)) this.opened.add(name);
+        }
+      },
       follow: () => (this.follow = !this.follow),
       path: () => {
         this.press(what, (this.critical = !this.critical));
