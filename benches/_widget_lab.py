@@ -82,10 +82,10 @@ WATCH: Final = """
   window.drawn = [];
   let last;
   const look = () => {
-    const canvas = document.querySelector('.tn-canvas');
-    if (canvas && canvas.dataset.frames !== last) {
-      last = canvas.dataset.frames;
-      window.drawn.push(Number(canvas.dataset.cost));
+    const painter = document.querySelector('.theus-timeline')?.view.painter;
+    if (painter && painter.frames !== last) {
+      last = painter.frames;
+      window.drawn.push(painter.cost);
     }
     requestAnimationFrame(look);
   };

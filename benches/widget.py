@@ -47,13 +47,13 @@ SHIPPED: Final = 60.0
 
 STEPS: Final = """
 async () => {
-  const canvas = document.querySelector('.tn-canvas');
+  const { painter } = document.querySelector('.theus-timeline').view;
   const costs = [];
   for (let i = 0; i < 160; i++) {
-    const before = canvas.dataset.frames;
+    const before = painter.frames;
     script = 0;
     change(i);
-    do await frame(); while (canvas.dataset.frames === before);
+    do await frame(); while (painter.frames === before);
     costs.push(script);
   }
   return costs;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.browser.notebook import pixels_of
+from tests.browser.notebook import SEEN, pixels_of
 from theus_nb.timeline.assets import markup, script, styles
 from theus_nb.timeline.model import Row, pack
 
@@ -101,8 +101,8 @@ class Alone:
 
     def seen(self) -> tuple[float, float]:
         """Return from when to when is in view, in milliseconds."""
-        begin, end = str(self.canvas.get_attribute("data-seen")).split()
-        return float(begin) / 1e6, float(end) / 1e6
+        begin, end = self.page.evaluate(SEEN)
+        return begin / 1e6, end / 1e6
 
     def pixels(self, colour: tuple[int, int, int], part: str = "canvas") -> int:
         """Count the pixels of a colour on the canvas or the minimap."""

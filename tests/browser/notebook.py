@@ -13,6 +13,15 @@ PATIENCE: Final = 45_000
 LOAD: Final = "%load_ext theus_nb"
 
 
+SEEN: Final = """
+() => {
+    const {from, to} = document.querySelector('.theus-timeline').view.window;
+    return [from, to];
+}
+"""
+"""What part of time a timeline shows."""
+
+
 def pixels_of(canvas: Locator, colour: tuple[int, int, int]) -> int:
     """Count the pixels of a colour on a canvas itself."""
     count: int = canvas.evaluate(
@@ -90,9 +99,23 @@ class Notebook:
         """Wait until so many runs are painted."""
         self.until(
             """n => { const c = document.querySelector('.tn-canvas');
-                return c && Number(c.dataset.spans) >= n && Number(c.dataset.frames) > 1; }""",
+                const view = document.querySelector('.theus-timeline')?.view;
+                return c && Number(c.dataset.spans) >= n && view.painter.frames > 1; }""",
             at_least,
         )
+
+    def seen(self) -> list[float]:
+        """Return from when to when is in view, in nanoseconds."""
+        seen: list[float] = self.page.evaluate(SEEN)
+        return seen
+
+    def path(self) -> list[int]:
+        """Return the numbers of the runs on the critical path that is shown."""
+        path: list[int] = self.page.evaluate(
+            """() => { const {painter, store} = document.querySelector('.theus-timeline').view;
+                return [...painter.path].map(id => store.run.data[id]); }"""
+        )
+        return path
 
     def painted(self) -> None:
         """Wait until what was asked for before has been painted."""

@@ -104,10 +104,28 @@ def test_other_keys_do_in_the_table_what_they_do_in_the_lanes(alone: Alone) -> N
 
 def test_a_filter_keeps_the_entry_or_lets_go_of_it(alone: Alone) -> None:
     alone.page.locator(".tn-row", has_text=f"r{RUNS}").first.click()
-    alone.page.locator(".tn-audit select").select_option("note")
+    alone.page.get_by_label("Kind of entry").select_option("note")
     alone.page.locator(".tn-scroll").focus()
     alone.page.keyboard.press("ArrowUp")
     assert current(alone) == f"{2 * RUNS + 1} true true"
+
+
+def test_entries_are_filtered_by_process_too(alone: Alone) -> None:
+    evil = "<img src=x onerror=window.__evil=1>"
+    lines = [
+        json.dumps({"seq": seq, "ts": "", "mono": seq, "kind": kind, "run": "r1", "process": evil})
+        for seq, kind in ((1000, "run_started"), (1001, "run_failed"))
+    ]
+    alone.tell([ms(1, "loop", (10, 18))], lines=lines)
+    rows = alone.page.locator(".tn-row")
+    alone.page.get_by_label("Process", exact=True).select_option(evil)
+    assert rows.count() == 2
+    alone.page.get_by_label("Kind of entry").select_option("run_failed")
+    assert rows.count() == 1
+    assert evil in rows.inner_text()
+    alone.page.get_by_label("Filter entries").fill("nothing has this")
+    assert rows.count() == 0
+    assert alone.page.evaluate("() => window.__evil") is None
 
 
 def test_the_grid_has_no_violations(alone: Alone) -> None:

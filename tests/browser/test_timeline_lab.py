@@ -155,12 +155,12 @@ def test_the_audit_table_follows_and_highlights_both_ways(
     audit = notebook.timeline.locator(".tn-audit")
     notebook.until("() => document.querySelector('.tn-audit').dataset.entries === '10'")
     assert "durable to #9" in audit.inner_text()
-    audit.locator("select").select_option("run_failed")
+    audit.get_by_label("Kind of entry").select_option("run_failed")
     rows = audit.locator(".tn-row")
     assert rows.count() == 1
     rows.first.click()
     assert notebook.canvas.get_attribute("data-selected") == "r9"
-    audit.locator("select").select_option("")
+    audit.get_by_label("Kind of entry").select_option("")
     notebook.canvas.focus()
     notebook.page.keyboard.press("ArrowUp")
     selected = notebook.canvas.get_attribute("data-selected")

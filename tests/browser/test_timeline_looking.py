@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.browser.notebook import LOAD
+from tests.browser.notebook import LOAD, SEEN
 from tests.browser.test_timeline_acts import select
 from tests.browser.test_timeline_lab import WORK
 
@@ -43,16 +43,20 @@ def test_the_critical_path_of_a_run(lab: Server, open_notebook: Callable[..., No
     select(notebook, "crunch")
     words = notebook.timeline.locator(".tn-details").inner_text()
     assert "fetch (r7) → crunch (r8)" in words
-    assert notebook.canvas.get_attribute("data-path") == ""
+    assert notebook.path() == []
     bright = notebook.pixels((0xC2, 0x41, 0x0C))
     notebook.timeline.get_by_role("button", name="Critical path").click()
-    assert notebook.canvas.get_attribute("data-path") == "r8 r7"
+    assert notebook.path() == [8, 7]
     notebook.painted()
     assert notebook.pixels((0xC2, 0x41, 0x0C)) < bright / 2, "what is not on the path fades"
     notebook.canvas.focus()
     notebook.page.keyboard.press("p")
-    assert notebook.canvas.get_attribute("data-path") == ""
+    assert notebook.path() == []
 
+
+BLOCKED: Final = (
+    "() => document.querySelector('.theus-timeline')?.view.painter.blocked.length === 1"
+)
 
 LATE: Final = """
 import asyncio, time
@@ -77,7 +81,7 @@ def test_where_the_loop_was_late_is_a_strip(
     notebook = open_notebook(lab, LOAD, "theus.timeline()", LATE)
     notebook.run_all()
     notebook.spans(1)
-    notebook.until("() => document.querySelector('.tn-canvas').dataset.blocked === '1'")
+    notebook.until(BLOCKED)
     red, amber = (0xC8, 0x1E, 0x1E), (0x8A, 0x6D, 0x00)
     assert notebook.pixels(red) > 50
     assert notebook.pixels(amber) + notebook.pixels(red) > 60
@@ -85,7 +89,7 @@ def test_where_the_loop_was_late_is_a_strip(
     notebook.page.reload(wait_until="domcontentloaded")
     notebook.ready()
     notebook.spans(1)
-    notebook.until("() => document.querySelector('.tn-canvas').dataset.blocked === '1'")
+    notebook.until(BLOCKED)
 
 
 def test_a_range_has_totals_and_shows_worker_use(
@@ -117,14 +121,13 @@ def test_the_minimap_moves_what_is_seen(
     notebook.canvas.focus()
     for _ in range(6):
         notebook.page.keyboard.press("w")
-    seen = "() => document.querySelector('.tn-canvas').dataset.seen.split(' ').map(Number)"
-    middle = notebook.page.evaluate(seen)
+    middle = notebook.seen()
     width = int(notebook.canvas.evaluate("c => c.clientWidth"))
     drag(notebook, "map", (width // 2, 10), (20, 10))
-    notebook.until(f"before => ({seen})()[0] < before", middle[0])
-    left = notebook.page.evaluate(seen)
+    notebook.until(f"before => ({SEEN})()[0] < before", middle[0])
+    left = notebook.seen()
     drag(notebook, "map", (20, 10), (width - 20, 10))
-    notebook.until(f"before => ({seen})()[0] > before", left[1])
+    notebook.until(f"before => ({SEEN})()[0] > before", left[1])
     follow = notebook.timeline.get_by_role("button", name="Follow")
     assert follow.get_attribute("aria-pressed") == "false"
 

@@ -85,3 +85,26 @@ def test_the_wheel_scrolls_lanes_that_have_no_room_to_their_end(alone: Alone) ->
 def test_a_failure_at_the_very_end_is_in_the_minimap(alone: Alone) -> None:
     alone.tell([ms(1, "loop", (10, 50)), ms(2, "loop", (50, 900), "failed")])
     assert alone.pixels(ORANGE, "map") >= 5
+
+
+def test_keys_select_a_range_from_the_selected_run_on(alone: Alone) -> None:
+    alone.tell([ms(i, "worker 1", (i * 100, i * 100 + 50)) for i in range(10)])
+    counts = alone.page.locator("[data-part=counts]")
+    told = alone.page.locator("[aria-live=polite]")
+    alone.press("ArrowLeft", "ArrowLeft", "ArrowLeft", "Shift+ArrowRight", "Shift+ArrowRight")
+    selected = str(alone.canvas.get_attribute("data-selected"))
+    begin, _ = alone.seen()
+    first = counts.inner_text()
+    assert "1 runs" in first
+    assert told.inner_text() == first
+    alone.press(*["Shift+ArrowRight"] * 12)
+    assert "1 runs" not in counts.inner_text()
+    assert alone.canvas.get_attribute("data-selected") == selected
+    assert alone.seen()[0] == begin, "selecting is not moving"
+    alone.press(*["Shift+ArrowLeft"] * 12)
+    assert counts.inner_text() == first
+    alone.press("Escape")
+    assert "selected" not in counts.inner_text()
+    assert not alone.canvas.get_attribute("data-selected")
+    alone.press("Shift+ArrowLeft")
+    assert "selected" in counts.inner_text(), "without a run from the middle of what is seen"

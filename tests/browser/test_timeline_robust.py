@@ -54,7 +54,7 @@ def test_a_renewed_picture_keeps_the_view(
     notebook.canvas.focus()
     notebook.page.keyboard.press("w")
     notebook.painted()
-    seen = notebook.canvas.get_attribute("data-seen")
+    seen = notebook.seen()
     notebook.page.evaluate(
         """async () => {
             jupyterapp.shell.currentWidget.content.activeCellIndex = 3;
@@ -71,7 +71,7 @@ def test_a_renewed_picture_keeps_the_view(
     assert notebook.timeline.locator("canvas").count() == 2
     assert notebook.page.locator(".theus-timeline").count() == 1
     assert notebook.canvas.get_attribute("data-selected") == "r8"
-    assert notebook.canvas.get_attribute("data-seen") == seen
+    assert notebook.seen() == seen
 
 
 def test_a_reload_while_a_cell_awaits_and_a_second_tab(

@@ -67,7 +67,9 @@ test("columns come out of a buffer that is not aligned", () => {
 test("lines of the log that are none are left out", () => {
   for (const line of ["", "{", "null", "7", '{"kind":"note"}']) assert.equal(parseEntry(line), null);
   const entry = parseEntry('{"seq":3,"kind":"note","run":"r1","detail":{"text":"Hello"}}');
-  assert.ok(entry && matchesEntry(entry, "note", "HELLO") && !matchesEntry(entry, "run_failed", ""));
+  assert.ok(entry && matchesEntry(entry, "note", "", "HELLO") && !matchesEntry(entry, "run_failed", "", ""));
+  const [one, other] = ["one", "other"].map((process) => ({ ...entry, process }));
+  assert.deepEqual([entry, one, other].filter((each) => matchesEntry(each, "", "one", "")), [one]);
 });
 
 test("times and names as people read them", () => {

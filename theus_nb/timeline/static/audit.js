@@ -13,15 +13,15 @@ const KEPT = 20_000;
 export function parseEntry(line) {
   try {
     const entry = JSON.parse(line);
-    return entry && typeof entry.seq === "number" ? entry : null;
+    return Number.isInteger(entry.seq) ? entry : null;
   } catch {
     return null;
   }
 }
 
-/** @param {Entry} entry @param {string} kind @param {string} text */
-export function matchesEntry(entry, kind, text) {
-  return (!kind || entry.kind === kind) && (!text || JSON.stringify([entry.seq, entry.kind, entry.run, entry.process, entry.detail]).toLowerCase().includes(text.toLowerCase()));
+/** @param {Entry} entry @param {string} kind @param {string} process @param {string} text */
+export function matchesEntry(entry, kind, process, text) {
+  return (!kind || entry.kind === kind) && (!process || entry.process === process) && (!text || JSON.stringify([entry.seq, entry.kind, entry.run, entry.process, entry.detail]).toLowerCase().includes(text.toLowerCase()));
 }
 
 export class AuditTable {
@@ -36,7 +36,8 @@ export class AuditTable {
     /** Its entry. @type {Entry | undefined} */ this.entry = undefined;
     this.follow = true;
     const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
-    this.kind = /** @type {HTMLSelectElement} */ (part("select"));
+    this.choices = [...root.querySelectorAll("select")];
+    /** What can be chosen. */ this.known = new Set();
     this.text = /** @type {HTMLInputElement} */ (part("input"));
     this.scroll = part(".tn-scroll");
     this.space = part(".tn-space");
@@ -49,7 +50,7 @@ export class AuditTable {
       verdict.title = text;
       verdict.classList.toggle("tn-warn", !ok);
     };
-    this.kind.onchange = this.text.oninput = () => this.filter();
+    root.oninput = () => this.filter();
     this.top = 0;
     this.scroll.onscroll = () => {
       const { clientHeight, scrollTop, scrollHeight } = this.scroll;
@@ -59,32 +60,32 @@ export class AuditTable {
       this.follow = scrollTop + clientHeight > scrollHeight - ROW;
       this.paint();
     };
-    this.state(null);
   }
 
   /** @param {[number, number, number] | null} position */
   state(position) {
-    const [next, synced, dropped] = position ?? [0, -1, 0];
-    const words = `${next} entries · ${synced < 0 ? "in memory" : `durable to #${synced}`}${dropped ? ` · ⚠ ${dropped} dropped` : ""}`;
-    this.chip.textContent = position ? words : "audit: not available";
+    if (!position) return;
+    const [next, synced, dropped] = position;
+    this.chip.textContent = `${next} entries · ${synced < 0 ? "in memory" : `durable to #${synced}`}${dropped ? ` · ⚠ ${dropped} dropped` : ""}`;
     this.chip.classList.toggle("tn-warn", dropped > 0);
   }
 
   /** @param {string[]} lines */
   add(lines) {
-    let fresh = false;
     for (const line of lines) {
       const entry = parseEntry(line);
       const last = this.entries.at(-1);
       if (!entry || (last && entry.seq <= last.seq)) continue;
       this.entries.push(entry);
-      fresh = true;
-      if (![...this.kind.options].some((option) => option.value === entry.kind)) {
-        this.kind.add(new Option(entry.kind, entry.kind));
+      for (const choice of this.choices) {
+        const value = entry[/** @type {"kind" | "process"} */ (choice.name)];
+        if (!value || this.known.has(choice.name + value)) continue;
+        this.known.add(choice.name + value);
+        choice.add(new Option(clip(value, 40), value));
       }
     }
     this.entries.splice(0, this.entries.length - KEPT);
-    if (fresh) this.filter();
+    if (lines.length) this.filter();
   }
 
   /** Highlight what belongs to a run, and go there. @param {string} [run] */
@@ -119,8 +120,8 @@ export class AuditTable {
   }
 
   filter() {
-    const [kind, text] = [this.kind.value, this.text.value];
-    this.shown = this.entries.filter((entry) => matchesEntry(entry, kind, text));
+    const [kind, process] = this.choices.map(({ value }) => value);
+    this.shown = this.entries.filter((entry) => matchesEntry(entry, kind, process, this.text.value));
     this.paint();
   }
 

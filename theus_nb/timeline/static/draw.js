@@ -7,7 +7,7 @@ import { axisTime, clip, duration, laneTitle, ordered, percent, tickStep } from 
 /** @typedef {import("./layout.js").Box} Box */
 /** @typedef {[number, number, string]} Blocked from, to, by what */
 
-const MARKS = ["", "", "▶", "", "✕", "⊘", "⚠"];
+const MARKS = ["", "", "▶ ", "", "✕ ", "⊘ ", "⚠ "];
 
 /** Of finished runs, by process: all dark enough for white text. The colours of endings are others. */
 const HUES = ["#2a659f", "#0b7a75", "#6750a4", "#8b3a62", "#7a5195", "#1d6f8a"];
@@ -135,7 +135,7 @@ export class Painter {
     if (box.name === "loop") this.bands(box);
     this.label(box, lane);
     ink.restore();
-    this.fill(theme.grid, 0, box.top + box.height + (box.pinned ? 4 : 1), window.width, box.pinned ? 2 : 1);
+    this.fill(theme.grid, 0, box.top + box.height + 1, window.width, box.pinned ? 2 : 1);
   }
 
   /** @param {Box} box @param {import("./store.js").Lane | undefined} lane */
@@ -200,9 +200,8 @@ export class Painter {
       // A light line at its foot, as long as its thread computed: the rest of the bar it waited.
       this.fill("#fffb", left, y + high - 3, wide * store.cpu.data[id] / 100, 2);
       this.within(left, y, wide - 3, high);
-      const mark = MARKS[status] ? `${MARKS[status]} ` : "";
       const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
-      this.write(clip(mark + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5, "#fff", high < 13 ? "10px" : "11px");
+      this.write(clip(MARKS[status] + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5, "#fff", high < 13 ? "10px" : "11px");
       ink.restore();
     }
     ink.globalAlpha = 1;
@@ -336,5 +335,5 @@ export function laneWords(store, id) {
 /** @param {import("./store.js").Store} store @param {number} id */
 export function statusWords(store, id) {
   const status = store.status.data[id];
-  return `${MARKS[status]} ${STATUS[status]}`.trim();
+  return MARKS[status] + STATUS[status];
 }

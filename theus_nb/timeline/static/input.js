@@ -10,7 +10,7 @@ export class Input {
     for (const { dataset } of view.root.querySelectorAll("kbd")) {
       for (const [act, keys] of Object.entries(dataset)) keys?.split(" ").forEach((key) => this.keys.set(key, act));
     }
-    this.pressed = { x: 0, y: 0, moved: false, mode: "" };
+    this.pressed = { x: 0, y: 0, moved: false, range: false };
     const { canvas, map } = view;
     view.part(".tn-bar").onclick = (event) => {
       const button = /** @type {HTMLElement} */ (event.target).closest("button");
@@ -34,19 +34,18 @@ export class Input {
     canvas.onkeydown = view.audit.scroll.onkeydown = (event) => this.key(event);
     canvas.onwheel = (event) => this.wheel(event);
     canvas.onpointerdown = (event) => {
-      this.pressed = { x: event.offsetX, y: event.offsetY, moved: false, mode: event.shiftKey ? "range" : "pan" };
+      this.pressed = { x: event.offsetX, y: event.offsetY, moved: false, range: event.shiftKey };
       view.painter.range = null;
       canvas.setPointerCapture(event.pointerId);
     };
     canvas.onpointermove = (event) => this.pointer(event);
     canvas.onpointerleave = () => (view.part(".tn-tip").textContent = "");
     canvas.onclick = (event) => this.click(event);
-    const jump = (/** @type {PointerEvent} */ event) => view.move(() => view.window.center(view.whole.time(event.offsetX)));
-    map.onpointerdown = (event) => {
+    map.onpointerdown = map.onpointermove = (event) => {
+      if (!(event.buttons & 1)) return;
       map.setPointerCapture(event.pointerId);
-      jump(event);
+      view.move(() => view.window.center(view.whole.time(event.offsetX)));
     };
-    map.onpointermove = (event) => event.buttons & 1 && jump(event);
   }
 
   pointer(/** @type {PointerEvent} */ event) {
@@ -55,7 +54,7 @@ export class Input {
     if (!(event.buttons & 1)) return this.point(x, y);
     if (!pressed.moved && Math.abs(x - pressed.x) < 3 && Math.abs(y - pressed.y) < 3) return;
     pressed.moved = true;
-    if (pressed.mode === "range") {
+    if (pressed.range) {
       view.painter.range = [view.window.time(pressed.x), view.window.time(x)];
       view.ask();
       return;
@@ -112,7 +111,8 @@ export class Input {
 
   key(/** @type {KeyboardEvent} */ event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = this.keys.get(event.key.toLowerCase());
+    const key = event.key.toLowerCase();
+    const act = (event.shiftKey && this.keys.get(`shift+${key}`)) || this.keys.get(key);
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();

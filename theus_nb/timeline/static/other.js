@@ -23,24 +23,28 @@ export function neighbour(store, boxes, selected, step, across) {
   return ids.at(Math.min(ids.length - 1, next)) ?? -1;
 }
 
+/** What tells a run from others, and how it went. @param {Store} store @param {number} id @param {number} now */
+export function runWords(store, id, now) {
+  const took = duration(store.end(id, now) - store.begin(id));
+  return [store.label(id), clip(store.name(id), 120), laneWords(store, id), statusWords(store, id), took];
+}
+
 /** The newest runs for those who do not see the canvas. @param {Store} store @param {number} now */
 export function runsTable(store, now) {
   const rows = [];
   for (let id = store.size - 1; id >= Math.max(0, store.size - 200); id--) {
-    const took = duration(store.end(id, now) - store.begin(id));
     const row = element("tr");
-    const words = [store.label(id), clip(store.name(id), 120), laneWords(store, id), statusWords(store, id), took];
-    row.append(...words.map((word) => element("td", word)));
+    row.append(...runWords(store, id, now).map((word) => element("td", word)));
     rows.push(row);
   }
   return rows;
 }
 
-/** Hand the user a file. @param {string} ending @param {string} content text, or the address of a picture */
-export function download(ending, content) {
+/** Hand the user a file. @param {string} ending @param {string} address of what is in it */
+export function download(ending, address) {
   const link = document.createElement("a");
   link.download = `timeline.${ending}`;
-  link.href = ending === "png" ? content : URL.createObjectURL(new Blob([content]));
+  link.href = address;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -1,11 +1,11 @@
 /** One view: the toolbar, the canvas, what pointer and keys do. */
 import { CLOSED_LINES, GUTTER, Window, layout } from "./layout.js";
-import { COLOURS, Painter, laneWords, statusWords } from "./draw.js";
+import { COLOURS, Painter } from "./draw.js";
 import { criticalPath } from "./path.js";
-import { clip, duration, ordered, percent } from "./format.js";
+import { duration, ordered, percent } from "./format.js";
 import { AuditTable } from "./audit.js";
 import { Input } from "./input.js";
-import { download, neighbour, runsTable } from "./other.js";
+import { download, neighbour, runWords, runsTable } from "./other.js";
 import { factList, showDetails } from "./details.js";
 import { FAILED, STATUS, compareLanes } from "./store.js";
 import { countRuns } from "./shades.js";
@@ -18,6 +18,7 @@ export class View {
     this.state = state;
     this.root = document.createElement("div");
     this.root.className = "theus-timeline";
+    /** For whoever looks at it from outside. */ Object.assign(this.root, { view: this });
     this.root.innerHTML = state.model.get("markup");
     this.left = false;
     this.canvas = /** @type {HTMLCanvasElement} */ (this.part(".tn-canvas"));
@@ -160,10 +161,7 @@ export class View {
     painter.draw(now);
     this.minimap();
     this.words();
-    Object.assign(this.canvas.dataset, {
-      spans: store.size, frames: painter.frames, cost: painter.cost.toFixed(2), blocked: painter.blocked.length,
-      seen: `${window.from} ${window.to}`, lanes: boxes.map((box) => box.name),
-    });
+    Object.assign(this.canvas.dataset, { spans: store.size, lanes: boxes.map((box) => box.name) });
   }
 
   words() {
@@ -253,15 +251,12 @@ export class View {
 
   /** A run in one line. @param {number} id */
   describe(id) {
-    const { store, state } = this;
-    const took = duration(store.end(id, state.now()) - store.begin(id));
-    return `${clip(store.name(id), 80)} · ${store.label(id)} · ${statusWords(store, id)} · ${laneWords(store, id)} · ${took}`;
+    return runWords(this.store, id, this.state.now()).join(" · ");
   }
 
   showPath() {
     const { painter, store, critical } = this;
     painter.path = critical && painter.selected >= 0 ? criticalPath(store, painter.selected) : new Set();
-    this.canvas.dataset.path = [...painter.path].map((id) => store.label(id)).join(" ");
   }
 
   /** @param {number} id @param {boolean} [reveal] */
@@ -273,7 +268,7 @@ export class View {
     this.details(id, null);
     this.ask();
     this.canvas.dataset.selected = id < 0 ? "" : store.label(id);
-    if (id < 0) return;
+    if (id < 0) return void (painter.range = null);
     this.audit.mark(store.label(id));
     // For those who do not see.
     this.part(".tn-hidden").textContent = this.describe(id);
@@ -316,17 +311,16 @@ export class View {
 
   /** @returns {Promise<import("./audit.js").Verdict>} */
   async verify() {
-    const answer = await this.state.ask({ op: "verify" }, 600_000);
-    const verdict = answer ?? { ok: null, words: "no answer", text: "" };
+    const verdict = (await this.state.ask({ op: "verify" }, 600_000)) ?? { ok: null, words: "no answer", text: "" };
     this.note(verdict.ok ? "" : verdict.text, true);
     return verdict;
   }
 
   /** @param {string} kind ending of the file */
   async save(kind) {
-    if (kind === "png") return download(kind, this.canvas.toDataURL("image/png"));
+    if (kind === "png") return download(kind, this.canvas.toDataURL());
     const answer = await this.state.ask({ op: "export", as: kind }, 20_000);
-    if (answer) download(kind, answer.text);
+    if (answer) download(kind, URL.createObjectURL(new Blob([answer.text])));
     this.note(answer ? "" : "Nothing was exported: the kernel does not answer.", true);
   }
 
@@ -346,6 +340,12 @@ export class View {
       const id = neighbour(store, painter.boxes, painter.selected, by, across);
       if (id >= 0) this.select(id, true);
     };
+    /** Move the end of the range: it begins at the selected run. @type {(by: number) => () => void} */ const range = (by) => () => {
+      const begin = store.begin(painter.selected) ?? window.time(middle);
+      const [from, to] = painter.range ?? [begin, begin];
+      painter.range = [from, to + 20 * by * window.scale];
+      this.part(".tn-hidden").textContent = this.totals();
+    };
     /** @type {Record<string, () => void>} */ const moves = {
       left: () => window.pan(-90),
       right: () => window.pan(90),
@@ -358,6 +358,8 @@ export class View {
       later: step(1),
       above: step(-1, true),
       below: step(1, true),
+      wider: range(1),
+      narrower: range(-1),
       none: () => this.select(-1),
       lanes: () => {
         for (const { name, lines } of store.lanes.values()) {
