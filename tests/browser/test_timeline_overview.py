@@ -108,3 +108,39 @@ def test_keys_select_a_range_from_the_selected_run_on(alone: Alone) -> None:
     assert not alone.canvas.get_attribute("data-selected")
     alone.press("Shift+ArrowLeft")
     assert "selected" in counts.inner_text(), "without a run from the middle of what is seen"
+
+
+WORDS = """
+() => {
+    const {painter} = document.querySelector('.theus-timeline').view;
+    const write = painter.write;
+    window.words = new Set();
+    painter.write = (words, ...rest) => {
+        window.words.add(words);
+        write.call(painter, words, ...rest);
+    };
+}
+"""
+"""Collects what is written on the canvas."""
+
+
+def test_an_opened_lane_says_what_has_no_room_and_points_at_none_of_it(alone: Alone) -> None:
+    rows = [ms(i, "loop", (i / 1000, 100 + i)) for i in range(1, 61)]
+    reads = [(60, 1, "x"), (2, 1, "x")]
+    alone.tell([*rows, ms(61, "worker 1", (200, 300))], arrows=[*reads, (61, 60, "x")])
+    alone.page.evaluate(WORDS)
+    alone.press("ArrowLeft")
+    words = alone.page.evaluate("() => [...window.words]")
+    assert "60 runs" in words, "closed, all are in its shades"
+    alone.press("o")
+    words = alone.page.evaluate("() => [...window.words]")
+    assert "+12 not drawn" in words
+    assert "▾ Event loop" in words
+    alone.page.screenshot(path="out/shots/opened.png")
+    places = alone.page.evaluate(
+        """() => {
+            const {painter, store} = document.querySelector('.theus-timeline').view;
+            return [1, 48, 49, 60].map(run => painter.point(store.byRun.get(run), 0) !== null);
+        }"""
+    )
+    assert places == [True, True, False, False]

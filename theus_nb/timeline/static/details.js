@@ -25,7 +25,7 @@ function button(label, act) {
 /** @param {HTMLElement} block */
 async function copy(block) {
   try {
-    await navigator.clipboard.writeText(block.textContent ?? "");
+    await navigator.clipboard.writeText(block.innerText);
     return "Copied";
   } catch {
     // No clipboard in this page: what is selected can be copied by hand, or by the older way.

@@ -51,7 +51,7 @@ export class Painter {
     this.height = height;
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
-    this.ink.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.ink.scale(ratio, ratio);
   }
 
   /** @param {number} now */
@@ -131,7 +131,7 @@ export class Painter {
     if (box.name === "loop") this.fill(theme.loop, GUTTER, box.top, window.width, box.height);
     if (box.name === "waiting") this.waiting(box, now);
     if (lane && box.dense) this.density(lane, box);
-    if (lane && !box.dense) lane.lines.forEach((line, i) => this.line(lane, line, box, i, now));
+    else lane?.lines.forEach((line, i) => this.line(lane, line, box, i, now));
     if (box.name === "loop") this.bands(box);
     this.label(box, lane);
     ink.restore();
@@ -142,9 +142,8 @@ export class Painter {
   label(box, lane) {
     const { ink, theme, window, store } = this;
     this.fill(theme.back, 0, box.top, GUTTER - 4, box.height);
-    if (box.line < 9) return;
     const fold = box.foldable ? (box.dense ? "▸ " : "▾ ") : "";
-    const y = box.top + Math.min(box.line, 18) / 2 + 0.5;
+    const y = box.top + Math.min(box.height, 18) / 2 + 0.5;
     this.write(clip(fold + laneTitle(box.name), 17), 8, y, theme.text, box.pinned ? "600 12px" : "12px");
     if (!lane?.lines.length || box.name === "waiting") return;
     if (lane.lines.length < 3 && !box.pinned) {
@@ -153,7 +152,8 @@ export class Painter {
       this.write(percent(busy / (window.to - window.from)), GUTTER - 10, y, theme.faint);
       ink.textAlign = "left";
     } else if (box.height >= 30) {
-      this.write(`${lane.starts.size} runs`, 8, y + 16, theme.faint);
+      const words = box.dense || !lane.left ? `${lane.starts.size} runs` : `+${lane.left} not drawn`;
+      this.write(words, 8, y + 16, theme.faint);
     }
   }
 
@@ -214,16 +214,15 @@ export class Painter {
 
   /** Many runs at the same time: how many, pixel by pixel. */
   density(/** @type {import("./store.js").Lane} */ lane, /** @type {Box} */ box) {
-    const { ink, window, theme } = this;
+    const { window, theme } = this;
     const counts = countRuns(lane.starts, lane.ends, window);
     const most = Math.max(1, ...counts);
-    ink.fillStyle = HUES[0];
     counts.forEach((count, i) => {
       const high = Math.ceil((count / most) * (box.height - 4));
-      ink.fillRect(GUTTER + 2 * i, box.top + box.height - high, 2, high);
+      this.fill(HUES[0], GUTTER + 2 * i, box.top + box.height - high, 2, high);
     });
     this.failures(lane, box.top, box.height);
-    if (most > 1) this.plate(`up to ${most} at once`, GUTTER + 2, box.top + 1, theme.faint);
+    this.plate(`up to ${most} at once`, GUTTER + 2, box.top + 1, theme.faint);
   }
 
   /** Runs that have not begun: thin, from their submission to now. */
@@ -268,8 +267,8 @@ export class Painter {
   point(id, time) {
     const lane = this.store.laneOf[id];
     const box = lane && this.boxes.find((one) => one.name === lane.name);
-    if (!box) return null;
     const line = this.store.line.data[id];
+    if (!box || (!box.dense && line >= lane.lines.length)) return null;
     const y = box.dense ? box.top + box.height / 2 : box.top + (line + 0.5) * box.line;
     return { x: this.window.x(time), y };
   }
@@ -285,9 +284,9 @@ export class Painter {
       const { reader, writer } = store.reads[i];
       const ours = path.size ? wanted.has(reader) && wanted.has(writer) : wanted.has(reader) || wanted.has(writer);
       if (!few && !ours) continue;
-      const from = store.byRun.get(writer);
-      const to = store.byRun.get(reader);
-      if (from === undefined || to === undefined) continue;
+      // A run that is not here has no point.
+      const from = /** @type {number} */ (store.byRun.get(writer));
+      const to = /** @type {number} */ (store.byRun.get(reader));
       const a = this.point(from, store.end(from, now));
       const b = this.point(to, store.begin(to));
       if (!a || !b || b.x < GUTTER || a.x > window.width) continue;
@@ -311,7 +310,7 @@ export class Painter {
   /** The run under a point, or -1. @param {number} x @param {number} y */
   hit(x, y) {
     const found = boxAt(this.boxes, y);
-    if (!found || x < GUTTER || found.line < 0) return -1;
+    if (!found || x < GUTTER) return -1;
     const { store, window } = this;
     if (found.box.name === "waiting" && store.waiting.size) {
       return [...store.waiting][Math.min(Math.floor((y - found.box.top) / 6), store.waiting.size - 1)];

@@ -56,8 +56,7 @@ export class Input {
     pressed.moved = true;
     if (pressed.range) {
       view.painter.range = [view.window.time(pressed.x), view.window.time(x)];
-      view.ask();
-      return;
+      return view.ask();
     }
     view.scroll = Math.max(0, view.scroll - (y - pressed.y));
     view.move(() => view.window.pan(pressed.x - x));

@@ -17,8 +17,8 @@ export const CLOSED_LINES = 8;
  */
 
 /**
- * The loop's lane stays at the top, whatever is scrolled, and takes 40 % at most: lanes of workers
- * are always on the screen with it.
+ * The loop's lane stays at the top, whatever is scrolled, and takes 40 % at most, or 60 % where the
+ * user has opened it: lanes of workers are always on the screen with it.
  * @param {Size[]} lanes in their order, the loop's first
  * @param {number} height of the canvas
  * @param {Set<string>} opened lanes of which every line is wanted
@@ -29,7 +29,7 @@ export function layout(lanes, height, opened, scroll) {
   const [loop, ...others] = lanes;
   /** @type {Box[]} */ const boxes = [];
   if (!loop) return { boxes, most: 0 };
-  const cap = Math.max(2 * LINE, Math.floor((height - AXIS) * 0.4));
+  const cap = Math.max(2 * LINE, Math.floor((height - AXIS) * (opened.has(loop.name) ? 0.6 : 0.4)));
   boxes.push({ ...box(loop, opened, cap), top: AXIS, pinned: true });
   const top = AXIS + boxes[0].height + 10;
   const room = height - top - 4;

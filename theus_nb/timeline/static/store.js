@@ -119,6 +119,7 @@ export class Lane {
     this.starts = floats();
     this.ends = floats();
     this.failures = floats();
+    /** Runs for which there is no line. */ this.left = 0;
     /** @type {number[]} */ this.fresh = [];
     /** @type {number[]} */ this.ended = [];
     /** @type {number[]} */ this.failed = [];
@@ -274,10 +275,11 @@ export class Store {
   }
 
   /** Give a run its line: the first that is free when it begins. @param {number} id @param {number} begin @param {Lane} lane */
-  place(id, begin, { lines }) {
+  place(id, begin, lane) {
+    const { lines } = lane;
     let at = 0;
     while (at < lines.length && lines[at].free > begin) at++;
-    if (at >= MOST_LINES) return;
+    if (at >= MOST_LINES) return void lane.left++;
     if (at === lines.length) lines.push(new Line());
     const line = lines[at];
     const size = line.ids.size;

@@ -190,7 +190,7 @@ export class View {
       workers++;
       used += times[0] ?? 0;
     }
-    const share = workers ? ` · workers ${percent(used / (workers * Math.max(1, b - a)))} busy` : "";
+    const share = workers ? ` · workers ${percent(used / workers / (b - a || 1))} busy` : "";
     return `${duration(b - a)} selected · ${runs} runs · ${duration(busy)} in them${share}`;
   }
 
