@@ -58,7 +58,7 @@ class Background:
             return  # loaded in this very cell, or an empty one
         cell = cells.pop()
         cell.executing = False
-        for run in cell.started:
+        for run in list(cell.started):  # a worker may start another one meanwhile
             run.leave()
         for run in cell.failures:
             if run.unseen:
