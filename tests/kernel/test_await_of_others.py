@@ -60,6 +60,17 @@ def test_interrupt_ends_the_wait_and_not_the_run(
     assert kernel.good("gate.set()\nawait run").result == "5"
 
 
+def test_a_gather_cancels_whatever_it_is_given_unless_that_is_shielded(kernel: Kernel) -> None:
+    begin(kernel, "cell", "loop")
+    cell, _ = interrupted(kernel, f"{READY}\nawait asyncio.gather(asyncio.shield(run))")
+    assert re.fullmatch(GOES_ON, cell.traceback.strip())
+    assert kernel.value("run.status") == "'running'"
+    cell, _ = interrupted(kernel, f"{READY}\nawait asyncio.gather(run, asyncio.sleep(30))")
+    assert cell.traceback.strip() == "process 'behind' was interrupted; the kernel is ready"
+    kernel.good("gate.set()\n%theus wait behind")
+    assert kernel.value("run.status") == "'cancelled'"
+
+
 def test_the_run_can_still_be_cancelled(kernel: Kernel) -> None:
     begin(kernel, "cell", "loop")
     interrupted(kernel, f"{READY}\nawait run")

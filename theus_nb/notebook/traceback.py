@@ -166,8 +166,12 @@ def _interrupted_await() -> InterruptedProcess | None:
     cell.look()
     if cell.cancelled is not None:
         return InterruptedProcess(cell.cancelled)
-    going_on = [run for run in cell.waited_for if not run.has_ended]
-    return InterruptedWait(sorted(going_on, key=lambda run: run.number)) if going_on else None
+    waited_for = sorted(cell.waited_for, key=lambda run: run.number)
+    for run in waited_for:
+        if run.awaiter_cancelled:  # by a gather, which does not ask whose it is
+            return InterruptedProcess(run.name)
+    going_on = [run for run in waited_for if not run.has_ended]
+    return InterruptedWait(going_on) if going_on else None
 
 
 def user_part(tb: types.TracebackType | None) -> types.TracebackType | None:

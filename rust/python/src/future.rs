@@ -19,14 +19,7 @@ impl Run {
         let py = slf.py();
         let me = slf.get();
         let bridge = me.engine.bind(py).get().bridge_here(py, &me.bridge)?;
-        // Asked here, in the context of whoever awaits; nobody needs to ask of most runs.
-        let only_waits = me.is_left.load(Ordering::Relaxed)
-            && me
-                .engine
-                .get()
-                .hooks
-                .call_method1(py, intern!(py, "only_waits"), (slf,))?
-                .is_truthy(py)?;
+        let only_waits = only_waits(slf)?;
         let edge = wait_edge(slf)?;
         Ok(Waiter::new(slf.clone().unbind(), bridge, edge, only_waits))
     }
@@ -65,7 +58,13 @@ impl Run {
         // gather and wait suspend through callbacks of their own: inside a process those are
         // waits like any other, and may close a circle. A user's callback is not a wait.
         let asyncios = is_asyncio(&callback);
-        let edge = if asyncios { wait_edge(slf)? } else { None };
+        let edge = if asyncios {
+            // Its cancellation cannot be kept from the run; the cell knows at least what it awaits.
+            only_waits(slf)?;
+            wait_edge(slf)?
+        } else {
+            None
+        };
         let context = match context {
             // Its functions only pass on what has happened, in whichever context that is.
             None if asyncios => None,
@@ -146,6 +145,19 @@ impl Run {
             Some(Outcome::Cancelled(message)) => Err(cancelled(py, message.as_ref())),
         }
     }
+}
+
+/// Whether awaiting a run here is only to wait for it. Asked in the context of whoever awaits;
+/// nobody needs to ask of most runs.
+fn only_waits(run: &Bound<'_, Run>) -> PyResult<bool> {
+    let (py, me) = (run.py(), run.get());
+    if !me.is_left.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    let hooks = me.engine.get().hooks.bind(py);
+    hooks
+        .call_method1(intern!(py, "only_waits"), (run,))?
+        .is_truthy()
 }
 
 /// Whether a callback is one of asyncio's own, by which `gather`, `wait` and `wait_for` suspend.
