@@ -91,9 +91,10 @@ impl Waiter {
     }
 
     /// Ends the wait and leaves the run alone, which keeps nothing of whoever has gone.
-    fn leave(&self, slf: &Bound<'_, Self>, message: Option<Py<PyAny>>) {
-        self.note_cancelled(message);
-        self.run
+    fn leave(slf: &Bound<'_, Self>, message: Option<Py<PyAny>>) {
+        let me = slf.get();
+        me.note_cancelled(message);
+        me.run
             .get()
             .state()
             .waiters
@@ -212,7 +213,7 @@ impl Waiter {
         }
         let run = me.run.get();
         if me.only_waits {
-            me.leave(slf, msg);
+            Self::leave(slf, msg);
             return Ok(true);
         }
         let over = !cancel_run(me.run.bind(py), CancelledBy::Waiter)?;
