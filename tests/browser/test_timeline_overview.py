@@ -144,3 +144,21 @@ def test_an_opened_lane_says_what_has_no_room_and_points_at_none_of_it(alone: Al
         }"""
     )
     assert places == [True, True, False, False]
+
+
+def test_the_lanes_are_made_higher_by_their_corner(alone: Alone) -> None:
+    alone.tell([ms(i, f"worker {i}", (0, 50)) for i in range(1, 40)])
+    height = "() => document.querySelector('.theus-timeline').view.painter.height"
+    before = alone.page.evaluate(height)
+    box = alone.page.locator(".tn-lanes").bounding_box()
+    assert box is not None
+    assert before == box["height"] == 280
+    mouse = alone.page.mouse
+    mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] + 95)
+    mouse.up()
+    alone.painted()
+    assert alone.page.evaluate(height) == 380
+    assert not alone.canvas.get_attribute("data-selected"), "the corner is no place in time"
+    alone.page.screenshot(path="out/shots/higher.png")

@@ -23,6 +23,8 @@ export class View {
     this.left = false;
     this.canvas = /** @type {HTMLCanvasElement} */ (this.part(".tn-canvas"));
     this.map = /** @type {HTMLCanvasElement} */ (this.part(".tn-map"));
+    this.lanes = this.part(".tn-lanes");
+    this.lanes.style.height = `${state.model.get("height")}px`;
     this.window = new Window();
     /** What the minimap shows: all of the time. */ this.whole = new Window();
     this.whole.left = 0;
@@ -39,6 +41,7 @@ export class View {
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
+    this.watchSize.observe(this.lanes);
     this.colours = this.renewed = "";
     /** What the kernel knows of the selected run. @type {import("./details.js").More | null} */ this.more = null;
     this.beat = setInterval(() => this.tick(), 250);
@@ -90,12 +93,9 @@ export class View {
   }
 
   resize() {
-    const width = this.root.clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.lanes;
     if (!width) return;
     this.theme();
-    const height = this.root.matches(":fullscreen")
-      ? Math.max(240, globalThis.innerHeight - 300) : this.state.model.get("height") || 280;
-    this.canvas.style.height = `${height}px`;
     this.painter.resize(width, height);
     this.map.width = width;
     this.mapped.at = -1000;
