@@ -49,7 +49,7 @@ def current(alone: Alone) -> str:
                 const [head, seen, its] = [grid.querySelector('.tn-head'), grid, row]
                     .map(one => one.getBoundingClientRect());
                 const inSight = its.top >= head.bottom - 1 && its.bottom <= seen.bottom + 1;
-                return `${row.dataset.seq} ${row.ariaSelected} ${inSight}`;
+                return `${row.firstChild.innerText.slice(1)} ${row.ariaSelected} ${inSight}`;
             }"""
         )
     )
@@ -79,7 +79,7 @@ def test_arrows_go_from_entry_to_entry_and_to_their_runs(alone: Alone) -> None:
 
 def test_a_click_is_where_the_arrows_go_on(alone: Alone) -> None:
     row = alone.page.locator(".tn-row", has_text=f"r{RUNS}").first
-    seq = int(str(row.get_attribute("data-seq")))
+    seq = int(row.inner_text().split()[0].removeprefix("#"))
     row.click()
     assert current(alone) == f"{seq} true true"
     alone.page.keyboard.press("ArrowUp")
@@ -126,6 +126,14 @@ def test_entries_are_filtered_by_process_too(alone: Alone) -> None:
     alone.page.get_by_label("Filter entries").fill("nothing has this")
     assert rows.count() == 0
     assert alone.page.evaluate("() => window.__evil") is None
+
+
+def test_a_detail_that_is_longer_than_its_column_is_the_title_of_its_row(alone: Alone) -> None:
+    entry = {"seq": 1000, "ts": "", "mono": 1, "kind": "note", "detail": {"text": "long " * 200}}
+    alone.tell([], lines=[json.dumps(entry)])
+    row = alone.page.locator(".tn-row", has_text="#1000")
+    assert json.loads(str(row.get_attribute("title"))) == entry["detail"]
+    assert len(row.inner_text()) < 400
 
 
 def test_the_grid_has_no_violations(alone: Alone) -> None:

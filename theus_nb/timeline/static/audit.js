@@ -139,7 +139,6 @@ export class AuditTable {
   row(entry, top) {
     const row = element("div", "", entry.run && entry.run === this.run ? "tn-row tn-marked" : "tn-row");
     row.role = "row";
-    row.dataset.seq = String(entry.seq);
     row.style.top = `${top}px`;
     row.onclick = () => this.go(entry);
     if (entry === this.entry) {
@@ -148,6 +147,8 @@ export class AuditTable {
       row.ariaSelected = "true";
     }
     const words = [`#${entry.seq}`, entry.ts?.slice(11, 23), entry.kind, entry.run, entry.process, JSON.stringify(entry.detail)];
+    // The columns are narrow.
+    row.title = words[5] ?? "";
     for (const word of words) {
       const cell = element("span", clip(String(word ?? ""), 160));
       cell.role = "gridcell";
