@@ -153,7 +153,9 @@ def test_the_audit_table_follows_and_highlights_both_ways(
     notebook.run_all()
     notebook.spans(9)
     audit = notebook.timeline.locator(".tn-audit")
-    notebook.until("() => document.querySelector('.tn-audit').dataset.entries === '10'")
+    notebook.until(
+        "() => document.querySelector('.theus-timeline')?.view.audit.entries.length === 10"
+    )
     assert "durable to #9" in audit.inner_text()
     audit.get_by_label("Kind of entry").select_option("run_failed")
     rows = audit.locator(".tn-row")

@@ -146,6 +146,28 @@ def test_an_opened_lane_says_what_has_no_room_and_points_at_none_of_it(alone: Al
     assert places == [True, True, False, False]
 
 
+def test_a_run_that_is_looked_for_is_scrolled_into_sight(alone: Alone) -> None:
+    alone.tell([ms(i, f"worker {i}", (10, 50), name=f"work_{i}") for i in range(1, 61)])
+    height = """
+    run => {
+        const {painter, store} = document.querySelector('.theus-timeline').view;
+        const {boxes, height} = painter, {y} = painter.point(store.byRun.get(run), 0);
+        return boxes[0].top + boxes[0].height < y && y < height;
+    }
+    """
+    search = alone.page.get_by_label("Search runs")
+    for run in (60, 7, 30):
+        search.fill(f"work_{run}")
+        search.press("Enter")
+        alone.painted()
+        assert alone.page.evaluate(height, run)
+    alone.press("ArrowDown")
+    assert alone.canvas.get_attribute("data-selected") == "r31"
+    for run in range(32, 61):
+        alone.press("ArrowDown")
+        assert alone.page.evaluate(height, run)
+
+
 def test_the_lanes_are_made_higher_by_their_corner(alone: Alone) -> None:
     alone.tell([ms(i, f"worker {i}", (0, 50)) for i in range(1, 40)])
     height = "() => document.querySelector('.theus-timeline').view.painter.height"

@@ -132,7 +132,6 @@ export class AuditTable {
     const first = Math.max(0, Math.floor(scroll.scrollTop / ROW) - 2);
     const rows = shown.slice(first, first + Math.ceil((scroll.clientHeight || 160) / ROW) + 4);
     this.space.replaceChildren(...rows.map((entry, i) => this.row(entry, (first + i) * ROW)));
-    this.root.dataset.entries = String(this.entries.length);
   }
 
   /** @param {Entry} entry @param {number} top */

@@ -273,9 +273,9 @@ export class View {
     // For those who do not see.
     this.part(".tn-hidden").textContent = this.describe(id);
     const begin = store.begin(id);
-    if (reveal && (begin < window.from || begin > window.to)) {
-      this.move(() => window.center(begin));
-    }
+    // The lanes below the loop's scroll, where there are many.
+    if (reveal && store.laneOf[id]?.name !== "loop") this.scroll += (painter.point(id, begin)?.y ?? 0) - painter.height * 0.7;
+    if (reveal && (begin < window.from || begin > window.to)) this.move(() => window.center(begin));
     void state.ask({ op: "details", run: store.run.data[id], process: store.name(id) }, 30_000).then((answer) => {
       if (answer && painter.selected === id) this.details(id, answer.details);
     });
@@ -329,7 +329,6 @@ export class View {
     const pane = this.part(`.tn-${what}`);
     pane.hidden = !pane.hidden;
     this.press(what, !pane.hidden, state);
-    return !pane.hidden;
   }
 
   /** @param {string} what */
