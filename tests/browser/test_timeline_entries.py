@@ -94,6 +94,21 @@ def test_a_run_chosen_in_the_lanes_takes_the_keys_along(alone: Alone) -> None:
     assert current(alone) == f"{2 * run} true true", "from its begin to its end"
 
 
+def test_who_selects_nothing_marks_nothing(alone: Alone) -> None:
+    alone.page.locator(".tn-row", has_text=f"r{RUNS}").first.click()
+    assert alone.page.locator(".tn-marked").count() == 2
+    alone.press("Escape")
+    assert alone.page.locator(".tn-marked").count() == 0
+
+
+def test_an_entry_without_a_run_selects_none(alone: Alone) -> None:
+    alone.page.locator(".tn-row", has_text=f"r{RUNS}").first.click()
+    alone.page.locator(".tn-row", has_text="note").click()
+    assert current(alone) == f"{2 * RUNS + 1} true true"
+    assert not alone.canvas.get_attribute("data-selected")
+    assert alone.page.locator(".tn-details").inner_text() == ""
+
+
 def test_other_keys_do_in_the_table_what_they_do_in_the_lanes(alone: Alone) -> None:
     alone.page.locator(".tn-scroll").focus()
     before = alone.seen()

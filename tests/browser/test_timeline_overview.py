@@ -146,6 +146,39 @@ def test_an_opened_lane_says_what_has_no_room_and_points_at_none_of_it(alone: Al
     assert places == [True, True, False, False]
 
 
+def test_an_arrow_to_what_is_scrolled_under_the_loop_ends_below_the_loop(alone: Alone) -> None:
+    rows = [ms(i, f"worker {i}", (10, 50)) for i in range(2, 61)]
+    alone.tell([ms(1, "loop", (1, 9)), *rows], arrows=[(2, 1, "x")])
+    alone.page.get_by_label("Search runs").fill("r60")
+    alone.page.keyboard.press("Enter")
+    alone.painted()
+    below, y = alone.page.evaluate(
+        """() => {
+            const {painter, store} = document.querySelector('.theus-timeline').view;
+            const {top, height} = painter.boxes[0];
+            return [top + height, painter.point(store.byRun.get(2), 0).y];
+        }"""
+    )
+    assert below < y < below + 10
+
+
+@pytest.mark.parametrize("height", [120, 280])
+def test_an_opened_lane_has_room_for_all_its_lines(browser: Browser, height: int) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    low = Alone(page, height=height)
+    low.tell([ms(i, "loop", (i, 100 + i)) for i in range(1, 49)])
+    low.press("o")
+    bottom, last = page.evaluate(
+        """() => {
+            const {painter, store} = document.querySelector('.theus-timeline').view;
+            const {top, height} = painter.boxes[0];
+            return [top + height, painter.point(store.byRun.get(48), 0).y];
+        }"""
+    )
+    assert last < bottom
+    page.close()
+
+
 def test_a_run_that_is_looked_for_is_scrolled_into_sight(alone: Alone) -> None:
     alone.tell([ms(i, f"worker {i}", (10, 50), name=f"work_{i}") for i in range(1, 61)])
     height = """

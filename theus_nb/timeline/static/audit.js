@@ -31,7 +31,7 @@ export class AuditTable {
     this.choose = choose;
     /** @type {Entry[]} */ this.entries = [];
     /** @type {Entry[]} */ this.shown = [];
-    /** @type {string | undefined} */ this.run = "";
+    this.run = "";
     /** Of the row where the keys are. */ this.id = `tn${Math.random()}`;
     /** Its entry. @type {Entry | undefined} */ this.entry = undefined;
     this.follow = true;
@@ -88,10 +88,10 @@ export class AuditTable {
     if (lines.length) this.filter();
   }
 
-  /** Highlight what belongs to a run, and go there. @param {string} [run] */
+  /** Highlight what belongs to a run, and go there; nothing if it is empty. @param {string} run */
   mark(run) {
     this.run = run;
-    if (this.entry?.run !== run) {
+    if (run && this.entry?.run !== run) {
       const at = this.shown.findIndex((entry) => entry.run === run);
       this.entry = this.shown[at];
       if (at >= 0) {
@@ -109,11 +109,10 @@ export class AuditTable {
     if (entry) this.go(entry);
   }
 
-  /** @param {Entry} entry */
+  /** Whoever chooses an entry marks what belongs to its run. @param {Entry} entry */
   go(entry) {
     this.entry = entry;
     this.follow = false;
-    this.mark(entry.run);
     this.choose(entry);
     this.scroll.setAttribute("aria-activedescendant", this.id);
     this.space.querySelector(".tn-at")?.scrollIntoView({ block: "nearest" });

@@ -270,7 +270,9 @@ export class Painter {
     const line = this.store.line.data[id];
     if (!box || (!box.dense && line >= lane.lines.length)) return null;
     const y = box.dense ? box.top + box.height / 2 : box.top + (line + 0.5) * box.line;
-    return { x: this.window.x(time), y };
+    const [loop] = this.boxes;
+    // What is scrolled under the loop's lane is not in it.
+    return { x: this.window.x(time), y: box.pinned ? y : Math.max(y, loop.top + loop.height + 3) };
   }
 
   /** From writers to readers: all of them while they are few, else those of the selected run. */

@@ -54,7 +54,7 @@ function box(lane, opened, cap, line = LINE) {
   const dense = foldable && !opened.has(lane.name);
   const wanted = dense ? 3 * LINE : lines * line;
   const height = Math.min(wanted, cap);
-  const each = dense ? height : Math.max(3, Math.min(line, height / lines));
+  const each = dense ? height : Math.min(line, height / lines);
   return { name: lane.name, height, line: each, dense, foldable };
 }
 

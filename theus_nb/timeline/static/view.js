@@ -37,7 +37,7 @@ export class View {
     /** Of the selected run, as it is shown. @type {number | undefined} */ this.status = 0;
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[], failed: number[]}} */ this.mapped = { key: "", at: -1000, bars: [], failed: [] };
-    this.audit = new AuditTable(this.part(".tn-audit"), (entry) => this.choose(entry), () => this.verify());
+    this.audit = new AuditTable(this.part(".tn-audit"), ({ run = "" }) => this.select(this.store.byRun.get(Number(run.slice(1))) ?? -1, true), () => this.verify());
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
@@ -267,9 +267,10 @@ export class View {
     this.showPath();
     this.details(id, null);
     this.ask();
-    this.canvas.dataset.selected = id < 0 ? "" : store.label(id);
+    const label = id < 0 ? "" : store.label(id);
+    this.canvas.dataset.selected = label;
+    this.audit.mark(label);
     if (id < 0) return void (painter.range = null);
-    this.audit.mark(store.label(id));
     // For those who do not see.
     this.part(".tn-hidden").textContent = this.describe(id);
     const begin = store.begin(id);
@@ -279,12 +280,6 @@ export class View {
     void state.ask({ op: "details", run: store.run.data[id], process: store.name(id) }, 30_000).then((answer) => {
       if (answer && painter.selected === id) this.details(id, answer.details);
     });
-  }
-
-  /** @param {import("./audit.js").Entry} entry */
-  choose(entry) {
-    const id = this.store.byRun.get(Number((entry.run ?? "").slice(1)));
-    if (id !== undefined) this.select(id, true);
   }
 
   /** Show a line until the next one. @param {string} words @param {boolean} [alarm] whether something did not go well */
