@@ -164,7 +164,7 @@ def live(browser: Browser, seconds: int) -> Live:
         made = found["there"] + found["made"]
         page.wait_for_timeout(2_000)  # what is on its way arrives
         spans = int(notebook.canvas.get_attribute("data-spans") or 0)
-        notice = notebook.timeline.locator(".tn-notice").inner_text()
+        notice = notebook.timeline.locator("div[role=status]").inner_text().strip()
         result = Live(
             spans=(made, spans),
             rate=found["made"] / found["took"],
