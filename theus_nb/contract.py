@@ -113,7 +113,6 @@ def check_length(what: str, text: str) -> None:
         raise ContractError(msg)
 
 
-@functools.lru_cache(maxsize=4096)
 def check_topic(topic: object, *, pattern: bool = False) -> str:
     """Return a topic, or explain what is wrong with it.
 
@@ -127,6 +126,11 @@ def check_topic(topic: object, *, pattern: bool = False) -> str:
     if not isinstance(topic, str):
         msg = f"a topic is a string such as 'prices.oil', not {type(topic).__name__}"
         raise ContractError(msg)
+    return _check_topic(topic, pattern)
+
+
+@functools.lru_cache(maxsize=4096)
+def _check_topic(topic: str, pattern: bool) -> str:  # noqa: FBT001 - of `check_topic` only
     check_length("a topic", topic)
     segments = topic.split(".")
     names = segments[:-1] if pattern and segments[-1] == "*" else segments

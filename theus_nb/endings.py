@@ -67,7 +67,7 @@ class Awaits(Protocol):
         """Hear of a run whose awaiter saw no more than a ``CancelledError``."""
 
     def only_waits(self, run: Run) -> bool:
-        """Tell whether to await a run here is only to wait for it."""
+        """Hear that a run is awaited here, and tell whether that is only to wait for it."""
 
 
 class Endings:

@@ -166,10 +166,7 @@ class Signals:
             ContractError: An argument that makes no sense.
             SessionError: A callback, and no event loop to call it on.
         """
-        try:
-            check_topic(topic, pattern=True)
-        except TypeError:  # not hashable: it cannot be looked up among those known
-            check_topic.__wrapped__(topic)
+        check_topic(topic, pattern=True)
         if type(maxsize) is not int or not 1 <= maxsize <= sys.maxsize:
             msg = f"maxsize is a number of values, at least 1, not {maxsize!r}"
             raise ContractError(msg)
@@ -214,10 +211,7 @@ class Signals:
 
     def _check(self, topic: str) -> Access | None:
         """Check a topic, and the contract of the process we are in; return its access."""
-        try:
-            check_topic(topic)
-        except TypeError:  # not hashable: it cannot be looked up among those known
-            check_topic.__wrapped__(topic)
+        check_topic(topic)
         access = current.get()
         if access is None or access.ended:
             return None

@@ -23,7 +23,6 @@ ENTRY = re.compile(
     rb'(?:,"detail":\{.*\})?(?:,"synced":(-1|%(n)s))?,"prev":"([0-9a-f]{64})"'
     % {b"n": NATURAL, b"s": STRING.pattern}
 )
-SEGMENT = re.compile(r"\d{6}\.jsonl")
 SEGMENT, LINE = re.compile(r"\d{6}\.jsonl"), re.compile(rb"[^\n]*\n|[^\n]+")
 ORDER = re.findall(r"\w+", "seq ts mono kind run process lane cell detail synced prev hash")
 MAX_LINE, MAX_DEPTH, LOOK_AHEAD, EXACT = 16 << 20, 1 + 32, 1000, range(1 - (1 << 53), 1 << 53)

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from theus_nb.session import Session
 
 _OF_THE_SESSION: Final = (
-    *("audit", "audit_dir", "audit_errors", "audit_policy", "audit_full", "durability"),
+    "audit",
+    "audit_dir",
+    "audit_errors",
+    "audit_policy",
+    "audit_full",
+    "durability",
 )
 """Settled when a session is made; named as its arguments."""
 

@@ -63,10 +63,14 @@ class Cell:
             if run.has_ended:
                 self.ended(run)
 
+    def take_given_up(self) -> list[Run]:
+        """Return the runs whose threads go on; the caller will say so, and nobody else."""
+        runs, self.given_up = self.given_up, []
+        return runs
+
     def tell_given_up(self) -> None:
         """Say which threads go on, in one line, unless it has been said."""
-        runs, self.given_up = self.given_up, []
-        if runs:
+        if runs := self.take_given_up():
             print(f"theus_nb: {threads_go_on(runs)}", file=sys.stderr)  # noqa: T201 - to its cell
 
 
@@ -86,7 +90,7 @@ class AwaitsInCells:
             cell.note(run)
 
     def only_waits(self, run: Run) -> bool:
-        """Tell whether another cell than the one we are in has started a run."""
+        """Hear that the cell we are in awaits a run; tell whether another one has started it."""
         cell = origin.get()
         if cell is None or run in cell.started:
             return False
@@ -100,5 +104,4 @@ def take_given_up() -> list[Run]:
     if cell is None:
         return []
     cell.look()
-    runs, cell.given_up = cell.given_up, []
-    return runs
+    return cell.take_given_up()
