@@ -63,7 +63,7 @@ async ([source, css, count]) => {
   await frame();
   const began = performance.now();
   hear({op: 'frame', frame: 1, now: count * 1e6, rows: count, reads: 0, lost: 0, names, lags: [],
-    blocked: [], first_name: 0, lines: [], audit: null, lag: null}, [bytes.buffer]);
+    blocked: [], first_name: 0, anew: true, lines: [], audit: null, lag: null}, [bytes.buffer]);
   const canvas = document.querySelector('.tn-canvas');
   do await frame(); while (Number(canvas.dataset.spans) < count);
   const first = performance.now() - began;

@@ -75,6 +75,7 @@ class Alone:
             "reads": packed.reads,
             "lost": 0,
             "names": list(packed.names),
+            "anew": self.frames == 1,
             "first_name": 0,
             "lines": [],
             "audit": None,

@@ -22,6 +22,12 @@ SEEN: Final = """
 """What part of time a timeline shows."""
 
 
+def lanes_of(canvas: Locator) -> list[str]:
+    """Return the names of the lanes that a timeline shows, from above."""
+    boxes = "canvas => canvas.closest('.theus-timeline').view.painter.boxes"
+    return [str(name) for name in canvas.evaluate(f"{boxes}.map(box => box.name)")]
+
+
 def pixels_of(canvas: Locator, colour: tuple[int, int, int]) -> int:
     """Count the pixels of a colour on a canvas itself."""
     count: int = canvas.evaluate(

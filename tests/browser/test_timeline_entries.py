@@ -106,7 +106,8 @@ def test_an_entry_without_a_run_selects_none(alone: Alone) -> None:
     alone.page.locator(".tn-row", has_text="note").click()
     assert current(alone) == f"{2 * RUNS + 1} true true"
     assert not alone.canvas.get_attribute("data-selected")
-    assert alone.page.locator(".tn-details").inner_text() == ""
+    assert alone.page.locator(".tn-details h3").count() == 0
+    assert '"kind": "note"' in alone.page.locator(".tn-details").inner_text()
 
 
 def test_other_keys_do_in_the_table_what_they_do_in_the_lanes(alone: Alone) -> None:
@@ -143,12 +144,42 @@ def test_entries_are_filtered_by_process_too(alone: Alone) -> None:
     assert alone.page.evaluate("() => window.__evil") is None
 
 
-def test_a_detail_that_is_longer_than_its_column_is_the_title_of_its_row(alone: Alone) -> None:
-    entry = {"seq": 1000, "ts": "", "mono": 1, "kind": "note", "detail": {"text": "long " * 200}}
+def test_keys_alone_lead_to_the_whole_of_an_entry(alone: Alone) -> None:
+    evil = "<img src=x onerror=window.__evil=1>"
+    entry = {"seq": 1000, "ts": "", "mono": 1, "kind": "note", "detail": {"text": evil * 100}}
     alone.tell([], lines=[json.dumps(entry)])
     row = alone.page.locator(".tn-row", has_text="#1000")
-    assert json.loads(str(row.get_attribute("title"))) == entry["detail"]
     assert len(row.inner_text()) < 400
+    alone.page.locator(".tn-scroll").focus()
+    alone.page.keyboard.press("End")
+    assert current(alone) == "1000 true true"
+    shown = alone.page.locator(".tn-details pre")
+    assert json.loads(shown.inner_text()) == entry
+    assert violations(alone.page) == []
+    # One more of its run is news of that, and no reason to close what somebody reads.
+    alone.page.keyboard.press("ArrowUp")
+    alone.page.keyboard.press("ArrowUp")
+    alone.tell([ms(RUNS, "loop", (10 * RUNS, 10 * RUNS + 8))], lines=[])
+    assert json.loads(shown.inner_text())["run"] == f"r{RUNS}"
+    # A run that is chosen by itself has no entry to be read.
+    alone.press("ArrowLeft")
+    assert shown.count() == 0
+    assert alone.page.evaluate("() => window.__evil") is None
+
+
+def test_keys_go_far_among_entries_and_runs(alone: Alone) -> None:
+    alone.page.locator(".tn-scroll").focus()
+    reached = []
+    for key in ("End", "PageUp", "Home", "PageUp", "PageDown", "ArrowDown"):
+        alone.page.keyboard.press(key)
+        reached.append(int(current(alone).partition(" ")[0]))
+    last = 2 * RUNS + 1
+    assert reached == [last, last - 7, 0, 0, 7, 8]
+    runs = []
+    for key in ("Escape", "End", "PageUp", "Home", "PageUp", "PageDown"):
+        alone.press(key)
+        runs.append(alone.canvas.get_attribute("data-selected"))
+    assert runs == ["", f"r{RUNS}", f"r{RUNS - 7}", "r1", "r1", "r8"]
 
 
 def test_the_grid_has_no_violations(alone: Alone) -> None:

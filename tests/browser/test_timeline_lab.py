@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.browser.notebook import LOAD
+from tests.browser.notebook import LOAD, lanes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +55,8 @@ def test_both_kinds_of_lane_are_seen(lab: Server, open_notebook: Callable[..., N
     notebook = open_notebook(lab, LOAD, "theus.timeline()", WORK)
     notebook.run_all()
     notebook.spans(9)
-    lanes = notebook.canvas.get_attribute("data-lanes")
-    assert lanes is not None
-    assert lanes.startswith("loop,")
+    lanes = lanes_of(notebook.canvas)
+    assert lanes[0] == "loop"
     assert "worker 1" in lanes
     assert notebook.pixels((0xC2, 0x41, 0x0C)) > 20, "the failure has its colour"
     counts = notebook.timeline.locator("[data-part=counts]").inner_text()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.notebook import LOAD
+from tests.browser.notebook import LOAD, lanes_of
 from tests.browser.test_timeline_lab import WORK
 
 if TYPE_CHECKING:
@@ -24,4 +24,4 @@ def test_notebook_7_shows_both_kinds_of_lane(
     notebook = open_notebook(notebook7, LOAD, "%theus timeline", WORK)
     notebook.run_all()
     notebook.spans(9)
-    assert "worker 1" in str(notebook.canvas.get_attribute("data-lanes"))
+    assert "worker 1" in lanes_of(notebook.canvas)

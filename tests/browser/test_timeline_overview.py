@@ -217,3 +217,40 @@ def test_the_lanes_are_made_higher_by_their_corner(alone: Alone) -> None:
     assert alone.page.evaluate(height) == 380
     assert not alone.canvas.get_attribute("data-selected"), "the corner is no place in time"
     alone.page.screenshot(path="out/shots/higher.png")
+
+
+def test_keys_make_lanes_and_entries_higher(alone: Alone) -> None:
+    alone.tell([ms(i, f"worker {i}", (0, 50)) for i in range(1, 40)])
+    entries = alone.page.locator(".tn-scroll")
+
+    def heights() -> list[int]:
+        return [
+            int((alone.page.locator(part).bounding_box() or {})["height"])
+            for part in (".tn-lanes", ".tn-scroll")
+        ]
+
+    before = heights()
+    alone.press("Shift+ArrowDown", "Shift+ArrowDown")
+    assert heights() == [before[0] + 80, before[1]]
+    entries.focus()
+    alone.page.keyboard.press("Shift+ArrowDown")
+    assert heights() == [before[0] + 80, before[1] + 40]
+    for _ in range(20):
+        alone.page.keyboard.press("Shift+ArrowUp")
+    assert 60 < heights()[1] < before[1], "there is a least height"
+
+
+@pytest.mark.parametrize(
+    ("page", "lane", "wanted"),
+    [("#ffffff", "#eeeeee", (251, 251, 251)), ("#212121", "#424242", (41, 41, 41))],
+)
+def test_the_ground_of_the_loops_lane_is_near_to_the_page(
+    alone: Alone, page: str, lane: str, wanted: tuple[int, int, int]
+) -> None:
+    """In JupyterLab's dark theme the bars would hardly stand out from its second ground."""
+    alone.page.add_style_tag(
+        content=f":root {{ --jp-layout-color1: {page}; --jp-layout-color2: {lane} }}"
+    )
+    alone.page.set_viewport_size({"width": 990, "height": 700})
+    alone.tell([ms(1, "loop", (0, 1)), ms(2, "worker 1", (0, 100))])
+    assert alone.pixels(wanted) > 5_000

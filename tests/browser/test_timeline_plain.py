@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.browser.accessibility import violations
-from tests.browser.notebook import LOAD
+from tests.browser.notebook import LOAD, lanes_of
 from tests.browser.server import PATIENCE, free_port
 from tests.browser.test_timeline_lab import WORK
 from theus_nb.timeline import picture, static
@@ -99,7 +99,7 @@ def test_marimo_shows_both_kinds_of_lane(marimo_url: str, browser: Browser) -> N
     canvas = page.locator("canvas.tn-canvas[data-spans='2']")  # through the shadow root
     canvas.wait_for(timeout=60_000)
     page.screenshot(path="out/shots/marimo.png")
-    assert canvas.get_attribute("data-lanes") == "loop,worker 1"
+    assert lanes_of(canvas) == ["loop", "worker 1"]
     page.close()
 
 

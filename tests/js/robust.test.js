@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { AXIS, Window, layout } from "../../theus_nb/timeline/static/layout.js";
-import { Painter } from "../../theus_nb/timeline/static/draw.js";
+import { COLOURS, HUES, Painter } from "../../theus_nb/timeline/static/draw.js";
 import { State } from "../../theus_nb/timeline/static/main.js";
 import { FINISHED, RUNNING, Store, compareLanes } from "../../theus_nb/timeline/static/store.js";
 import { dice, frame } from "./frames.js";
@@ -46,7 +46,7 @@ class Kernel {
     const names = this.told ? [] : ["p", "loop", "worker 1"];
     const message = {
       op: "frame", frame: ++this.number, now: 1, rows: rows.length, reads: 0, lost: 0, names, lags: [], blocked: [],
-      first_name: this.told ? 3 : 0, lines: [], audit: null, lag: null,
+      first_name: this.told ? 3 : 0, anew: !this.told, lines: [], audit: null, lag: null,
     };
     this.told = true;
     return [message, [await packed(rows)]];
@@ -90,6 +90,21 @@ test("whatever is lost, doubled or late on the way, the page is right in the end
     }
   }
   assert.ok(gaps > 40, "frames were missed and asked for again");
+});
+
+test("where the loop was held up before anything ran stays on the page; reads told again are there once", async () => {
+  const kernel = new Kernel();
+  const { state } = kernel;
+  const [first] = await kernel.next();
+  const nothing = { rows: 0, names: [], first_name: 0 };
+  const bare = new ArrayBuffer(0);
+  state.hear({ ...first, ...nothing, blocked: [[1, 9, "cell 2, line 1"]], lags: [[5, 80]] }, [bare]);
+  state.hear({ ...first, ...nothing, frame: 2, anew: false }, [bare]);
+  assert.deepEqual([state.blocked, state.lags], [[[1, 9, "cell 2, line 1"]], [[5, 80]]]);
+  const read = await new Blob([Float64Array.of(2, 1), Uint32Array.of(0)]).arrayBuffer();
+  for (const frame of [3, 4]) state.hear({ ...first, ...nothing, frame, reads: 1, anew: true }, [read]);
+  assert.deepEqual(state.store.reads, [{ reader: 2, writer: 1, path: 0 }]);
+  assert.deepEqual([state.blocked, state.lags, kernel.asked], [[], [], 0]);
 });
 
 /** A painter whose texts and rectangles are kept. */
@@ -136,6 +151,19 @@ test("a run of nothing is seen and hit beside one of days", () => {
     assert.ok(rects.some(([x, y, wide]) => y === box.top + 1 && x <= at + 2 && x + wide >= at - 2), "it has a mark");
     assert.equal(made.hit(at, box.top + 4), 0);
   }
+});
+
+/** How much light there is in a colour: the sRGB luminance of WCAG 2. @param {string} colour */
+function light(colour) {
+  const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255);
+  const [r, g, b] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+test("names on bars can be read: white stands out from every colour as WCAG's level AA wants", () => {
+  const colours = [...HUES, ...COLOURS.filter(Boolean)];
+  assert.ok(colours.length > 9);
+  for (const colour of colours) assert.ok(1.05 / (light(colour) + 0.05) >= 4.5, colour);
 });
 
 test("clocks that jump, forth and back, leave a picture", () => {

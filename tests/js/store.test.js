@@ -82,8 +82,6 @@ test("of reads the newest are kept", () => {
     assert.ok(store.reads.length <= 60_000);
   }
   assert.equal(store.reads.at(-1).reader, 200_000);
-  store.apply(frame([], [[200_000, 199_999]]));
-  assert.equal(store.reads.filter((read) => read.reader === 200_000).length, 1, "twice is once");
 });
 
 test("lanes: the loop first, workers by number", () => {

@@ -25,7 +25,7 @@ MOST_ARROWS: Final = 300
 FILL: Final = {
     "waiting": "#b8bec8",
     "queued": "#b8bec8",
-    "running": "#3c7fc0",
+    "running": "#3878b8",
     "finished": "#2a659f",
     "failed": "#c2410c",
     "cancelled": "#7b8492",

@@ -56,6 +56,7 @@ class _Seat:
     names: int = 0
     entry: int = -1
     frame: int = 0
+    anew: bool = True
     lag: int = 0
     blocked: int = -1
     interval: float = FRAME
@@ -191,6 +192,8 @@ class Pump:
         header = {
             "op": "frame",
             "frame": seat.frame,
+            # Whoever asks again is told everything again.
+            "anew": seat.anew,
             "now": self.source.now(),
             "rows": packed.rows,
             "reads": packed.reads,
@@ -206,6 +209,7 @@ class Pump:
         if blocked:
             seat.blocked = blocked[-1][0]
         seat.lag = self._probe.count
+        seat.anew = False
         seat.view.deliver(header, [packed.data])
 
 

@@ -102,20 +102,24 @@ export class AuditTable {
     this.paint();
   }
 
-  /** Go to another entry; the first time to the last one. @param {number} by entries that are shown */
+  /** Go to another entry, as far as there are any; the first time to the last one. @param {number} by entries that are shown */
   step(by) {
-    const at = this.shown.indexOf(/** @type {Entry} */ (this.entry));
-    const entry = at < 0 ? this.shown.at(-1) : this.shown[at + by];
+    const { shown } = this;
+    const at = shown.indexOf(/** @type {Entry} */ (this.entry));
+    const entry = shown.at(at < 0 ? -1 : Math.max(0, Math.min(at + by, shown.length - 1)));
     if (entry) this.go(entry);
   }
 
   /** Whoever chooses an entry marks what belongs to its run. @param {Entry} entry */
   go(entry) {
+    const { scroll } = this;
+    const top = this.shown.indexOf(entry) * ROW;
     this.entry = entry;
     this.follow = false;
+    // Between the head and the lower edge, before what is there is painted.
+    scroll.scrollTop = Math.min(top, Math.max(scroll.scrollTop, top + 2 * ROW - scroll.clientHeight));
     this.choose(entry);
-    this.scroll.setAttribute("aria-activedescendant", this.id);
-    this.space.querySelector(".tn-at")?.scrollIntoView({ block: "nearest" });
+    scroll.setAttribute("aria-activedescendant", this.id);
   }
 
   filter() {
@@ -145,8 +149,6 @@ export class AuditTable {
       row.ariaSelected = "true";
     }
     const words = [`#${entry.seq}`, entry.ts?.slice(11, 23), entry.kind, entry.run, entry.process, JSON.stringify(entry.detail)];
-    // The columns are narrow.
-    row.title = words[5] ?? "";
     for (const word of words) {
       const cell = element("span", clip(String(word ?? ""), 160));
       cell.role = "gridcell";

@@ -13,9 +13,9 @@ export function element(tag, text = "", name = "") {
   return made;
 }
 
-/** A button that shows what came of it. @param {string} label @param {() => string | void | Promise<string | void>} act */
-function button(label, act) {
-  const made = element("button", label);
+/** A button that shows what came of it. @param {string} label @param {() => string | void | Promise<string | void>} act @param {string} [name] of its class */
+function button(label, act, name) {
+  const made = element("button", label, name);
   made.onclick = async () => {
     made.textContent = (await act()) || label;
   };
@@ -61,7 +61,7 @@ export function facts(store, id, now) {
     ["parent", parent.data[id] ? `r${parent.data[id]}` : ""],
     ["waited", duration((begun || store.end(id, now)) - submitted.data[id])],
     [ended.data[id] ? "took" : "has taken", begun ? duration(store.end(id, now) - begun) : ""],
-    ["read", read.map((one) => `${store.names[one.path]} v${one.writer}`).join(", ")],
+    ["read", [...new Set(read.map((one) => `${store.names[one.path]} v${one.writer}`))].join(", ")],
     ["read by", [...new Set(given.map((one) => `r${one.reader}`))].join(", ")],
     ["critical path", path.length > 1 ? path.map((one) => `${store.name(one)} (${store.label(one)})`).join(" → ") : ""],
   ]).filter(([, words]) => words);
@@ -77,22 +77,24 @@ export function factList(store, id, now, more) {
 
 /**
  * @param {HTMLElement} pane @param {import("./store.js").Store} store @param {number} id
- * @param {number} now @param {More | null} more @param {() => Promise<string>} again
+ * @param {number} now @param {More | null} more @param {() => Promise<void>} again
+ * @param {import("./audit.js").Entry} [entry] that was chosen, and the run with it
  */
-export function showDetails(pane, store, id, now, more, again) {
+export function showDetails(pane, store, id, now, more, again, entry) {
   pane.replaceChildren();
-  if (id < 0) return;
-  const list = element("dl");
-  list.append(...factList(store, id, now, more));
-  const acts = element("div", "", "tn-acts");
-  acts.append(button("Run again", again));
-  acts.firstElementChild?.classList.add("tn-kernel");
-  pane.append(element("h3", `${clip(store.name(id), 80)} · ${store.label(id)}`), acts, list);
-  for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] ${why}`, () => goToCell(pane, cell)));
-  for (const [title, text] of more?.texts ?? []) {
+  if (id >= 0) {
+    const list = element("dl");
+    list.append(...factList(store, id, now, more));
+    const acts = element("div", "", "tn-acts");
+    acts.append(button("Run again", again, "tn-kernel"));
+    pane.append(element("h3", `${clip(store.name(id), 80)} · ${store.label(id)}`), acts, list);
+    for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] ${why}`, () => goToCell(pane, cell)));
+  }
+  const texts = more?.texts ?? [];
+  for (const [title, text] of entry ? [[`entry #${entry.seq}`, JSON.stringify(entry, null, 1)], ...texts] : texts) {
     const block = /** @type {HTMLDetailsElement} */ (element("details"));
     const whole = element("pre", text);
-    block.open = title === "error";
+    block.open = title !== "source";
     block.append(element("summary", title), whole, button(`Copy ${title}`, () => copy(whole)));
     pane.append(block);
   }

@@ -10,9 +10,9 @@ import { axisTime, clip, duration, laneTitle, ordered, percent, tickStep } from 
 const MARKS = ["", "", "▶ ", "", "✕ ", "⊘ ", "⚠ "];
 
 /** Of finished runs, by process: all dark enough for white text. The colours of endings are others. */
-const HUES = ["#2a659f", "#0b7a75", "#6750a4", "#8b3a62", "#7a5195", "#1d6f8a"];
+export const HUES = ["#2a659f", "#0b7a75", "#6750a4", "#8b3a62", "#7a5195", "#1d6f8a"];
 const ALARM = "#c81e1e";
-export const COLOURS = ["", "", "#3c7fc0", "", "#c2410c", "#6b7280", "#8a6d00"];
+export const COLOURS = ["", "", "#3878b8", "", "#c2410c", "#6b7280", "#8a6d00"];
 
 /** @param {string} name */
 function hue(name) {
@@ -128,11 +128,11 @@ export class Painter {
     const lane = store.lanes.get(box.name);
     const top = box.pinned ? box.top : Math.max(box.top, this.boxes[0].top + this.boxes[0].height + 6);
     this.within(0, top, window.width, box.top + box.height - top);
-    if (box.name === "loop") this.fill(theme.loop, GUTTER, box.top, window.width, box.height);
+    if (box.pinned) this.fill(theme.loop, GUTTER, box.top, window.width, box.height);
     if (box.name === "waiting") this.waiting(box, now);
     if (lane && box.dense) this.density(lane, box);
     else lane?.lines.forEach((line, i) => this.line(lane, line, box, i, now));
-    if (box.name === "loop") this.bands(box);
+    if (box.pinned) this.bands(box);
     this.label(box, lane);
     ink.restore();
     this.fill(theme.grid, 0, box.top + box.height + 1, window.width, box.pinned ? 2 : 1);

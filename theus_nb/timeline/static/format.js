@@ -48,5 +48,5 @@ export function tickStep(ns) {
     if (ns > 30e9 && ns <= unit) return unit;
   }
   const power = 10 ** Math.floor(Math.log10(Math.max(ns, 1)));
-  return [1, 2, 5, 10].map((k) => k * power).find((step) => step >= ns) ?? power * 10;
+  return [1, 2, 5].map((k) => k * power).find((step) => step >= ns) ?? power * 10;
 }

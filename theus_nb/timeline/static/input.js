@@ -2,6 +2,9 @@
 import { GUTTER, boxAt } from "./layout.js";
 import { clip, duration } from "./format.js";
 
+/** Over how many runs or entries some keys go. @type {Record<string, number>} */
+export const FAR = { first: -Infinity, back: -7, on: 7, last: Infinity };
+
 export class Input {
   /** @param {import("./view.js").View} view */
   constructor(view) {
@@ -52,13 +55,13 @@ export class Input {
     const { view, pressed } = this;
     const { offsetX: x, offsetY: y } = event;
     if (!(event.buttons & 1)) return this.point(x, y);
-    if (!pressed.moved && Math.abs(x - pressed.x) < 3 && Math.abs(y - pressed.y) < 3) return;
+    if (!pressed.moved && Math.hypot(x - pressed.x, y - pressed.y) < 3) return;
     pressed.moved = true;
     if (pressed.range) {
       view.painter.range = [view.window.time(pressed.x), view.window.time(x)];
       return view.ask();
     }
-    view.scroll = Math.max(0, view.scroll - (y - pressed.y));
+    view.scroll = Math.max(0, view.scroll + pressed.y - y);
     view.move(() => view.window.pan(pressed.x - x));
     Object.assign(pressed, { x, y });
   }
@@ -115,7 +118,7 @@ export class Input {
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
-    const by = event.currentTarget !== this.view.canvas && { above: -1, below: 1 }[act];
+    const by = event.currentTarget !== this.view.canvas && ({ above: -1, below: 1 }[act] ?? FAR[act]);
     if (by) this.view.audit.step(by);
     else this.view.act(act);
   }

@@ -101,16 +101,20 @@ export class State {
 
   /** @param {import("./wire.js").Frame} frame @param {any[]} buffers */
   frame(frame, buffers) {
-    if (this.recalled && frame.first_name === 0) {
+    if (this.recalled && frame.anew) {
       this.recalled = false;
       this.store = new Store();
       this.lines = [];
       for (const view of this.views) view.restart();
     }
     const began = performance.now();
-    const verdict = this.order.judge(frame.frame, frame.first_name === 0);
+    const verdict = this.order.judge(frame.frame, frame.anew);
     if (verdict === "old") return;
     if (verdict === "gap") this.sync();
+    if (frame.anew) {
+      this.store.reads = [];
+      this.lags = this.blocked = [];
+    }
     try {
       frame.names.forEach((name, i) => (this.store.names[frame.first_name + i] = name));
       this.store.apply(decode(frame, buffers[0]));
@@ -122,8 +126,6 @@ export class State {
     this.store.lost += frame.lost;
     this.clock = { kernel: frame.now, page: performance.now() };
     this.lag = frame.lag;
-    // Whoever asks again is told everything again, from the first name on.
-    if (!frame.first_name) this.lags = this.blocked = [];
     this.lags = [...this.lags, ...frame.lags].slice(-5_000);
     this.blocked = [...this.blocked, ...frame.blocked];
     this.position = frame.audit;
@@ -132,7 +134,7 @@ export class State {
     for (const view of this.views) view.changed(frame.lines);
     if (this.store.size > this.most && !this.recalled) {
       this.recalled = true;
-      this.notice = "Only the newest runs are shown; the log has all of them.";
+      this.notice = "Only the newest runs are shown; the log has all.";
       this.sync();
     }
     this.here();

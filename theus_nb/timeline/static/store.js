@@ -160,7 +160,6 @@ export class Store {
     /** @type {Set<number>} */ this.open = new Set();
     /** @type {string[]} */ this.names = [];
     /** @type {{reader: number, writer: number, path: number}[]} */ this.reads = [];
-    /** @type {Set<string>} */ this.seenReads = new Set();
     /** @type {number[]} */ this.counts = STATUS.map(() => 0);
     this.first = Infinity;
     this.last = 0;
@@ -205,16 +204,8 @@ export class Store {
     /** @type {Lane[]} */ const lanes = [];
     for (let i = 0; i < rows.run.length; i++) this.row(rows, i, lanes);
     for (const lane of this.lanes.values()) this.settle(lane);
-    const key = (/** @type {{reader: number, writer: number, path: number}} */ read) => Object.values(read).join();
-    for (let i = 0; i < rows.reader.length; i++) {
-      const read = { reader: rows.reader[i], writer: rows.writer[i], path: rows.path[i] };
-      if (this.seenReads.has(key(read))) continue;
-      this.seenReads.add(key(read));
-      this.reads.push(read);
-    }
-    if (this.reads.length < 50_000) return;
-    this.reads = this.reads.slice(-25_000);
-    this.seenReads = new Set(this.reads.map(key));
+    rows.reader.forEach((reader, i) => this.reads.push({ reader, writer: rows.writer[i], path: rows.path[i] }));
+    if (this.reads.length > 50_000) this.reads.splice(0, 25_000);
   }
 
   /** @param {import("./wire.js").Rows} rows @param {number} i @param {Lane[]} lanes by the number of their name */

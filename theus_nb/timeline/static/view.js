@@ -4,7 +4,7 @@ import { COLOURS, Painter } from "./draw.js";
 import { criticalPath } from "./path.js";
 import { duration, ordered, percent } from "./format.js";
 import { AuditTable } from "./audit.js";
-import { Input } from "./input.js";
+import { FAR, Input } from "./input.js";
 import { download, neighbour, runWords, runsTable } from "./other.js";
 import { factList, showDetails } from "./details.js";
 import { FAILED, STATUS, compareLanes } from "./store.js";
@@ -34,10 +34,11 @@ export class View {
     this.scroll = this.most = 0;
     /** @type {Set<string>} */ this.opened = new Set();
     this.critical = false;
+    /** What was selected by it. @type {import("./audit.js").Entry | undefined} */ this.entry = undefined;
     /** Of the selected run, as it is shown. @type {number | undefined} */ this.status = 0;
     this.frame = 0;
     /** @type {{key: string, at: number, bars: number[], failed: number[]}} */ this.mapped = { key: "", at: -1000, bars: [], failed: [] };
-    this.audit = new AuditTable(this.part(".tn-audit"), ({ run = "" }) => this.select(this.store.byRun.get(Number(run.slice(1))) ?? -1, true), () => this.verify());
+    this.audit = new AuditTable(this.part(".tn-audit"), (entry) => this.select(this.store.byRun.get(Number(entry.run?.slice(1))) ?? -1, true, entry), () => this.verify());
     new Input(this);
     this.watchSize = new ResizeObserver(() => this.resize());
     this.watchSize.observe(this.root);
@@ -83,7 +84,7 @@ export class View {
     const { color: text, backgroundColor: back, fontFamily: font } = style;
     const [r, g, b] = (back.match(/[\d.]+/g) ?? []).map(Number);
     this.root.toggleAttribute("data-dark", 0.3 * r + 0.6 * g + 0.1 * b < 110);
-    const [faint, grid, loop, alarm] = ["faint", "grid", "soft", "alarm"].map((name) => style.getPropertyValue(`--tn-${name}`).trim());
+    const [faint, grid, loop, alarm] = ["faint", "grid", "loop", "alarm"].map((name) => style.getPropertyValue(`--tn-${name}`).trim());
     const theme = { text, back, faint, grid, loop, alarm, font };
     const colours = Object.values(theme).join();
     if (!back || this.colours === colours) return;
@@ -109,7 +110,7 @@ export class View {
     this.audit.add(lines);
     this.audit.state(this.state.position);
     const { selected } = this.painter;
-    if (selected >= 0 && this.status !== this.store.status.data[selected]) this.select(selected);
+    if (selected >= 0 && this.status !== this.store.status.data[selected]) this.select(selected, false, this.entry);
     this.ask();
   }
 
@@ -161,15 +162,14 @@ export class View {
     painter.draw(now);
     this.minimap();
     this.words();
-    Object.assign(this.canvas.dataset, { spans: store.size, lanes: boxes.map((box) => box.name) });
+    this.canvas.dataset.spans = String(store.size);
   }
 
   words() {
     const { store, painter } = this;
     const parts = STATUS.map((word, i) => (store.counts[i] ? `${store.counts[i]} ${word}` : "")).filter(Boolean);
     this.write("counts", painter.range ? this.totals() : parts.join(" · ") || "nothing has run yet");
-    const open = painter.selected >= 0 && !store.ended.data[painter.selected];
-    /** @type {HTMLButtonElement} */ (this.part("[data-do=cancel]")).disabled = !open;
+    /** @type {HTMLButtonElement} */ (this.part("[data-do=cancel]")).disabled = !store.open.has(painter.selected);
     /** @type {HTMLButtonElement} */ (this.part("[data-do=cancelall]")).disabled = !store.open.size;
     this.press("follow", this.follow);
   }
@@ -246,7 +246,7 @@ export class View {
   /** @param {number} id @param {import("./details.js").More | null} more */
   details(id, more) {
     this.more = more;
-    showDetails(this.part(".tn-details"), this.store, id, this.until, more, () => this.again(id));
+    showDetails(this.part(".tn-details"), this.store, id, this.until, more, () => this.again(id), this.entry);
   }
 
   /** A run in one line. @param {number} id */
@@ -259,10 +259,11 @@ export class View {
     painter.path = critical && painter.selected >= 0 ? criticalPath(store, painter.selected) : new Set();
   }
 
-  /** @param {number} id @param {boolean} [reveal] */
-  select(id, reveal = false) {
+  /** @param {number} id @param {boolean} [reveal] @param {import("./audit.js").Entry} [entry] of the run, or of none */
+  select(id, reveal = false, entry) {
     const { store, painter, state, window } = this;
     painter.selected = id;
+    this.entry = entry;
     this.status = store.status.data[id];
     this.showPath();
     this.details(id, null);
@@ -301,7 +302,6 @@ export class View {
     const answer = await this.state.ask({ op: "again", process: this.store.name(id) }, 3000);
     const words = answer?.text ?? `Not started yet${BUSY}`;
     this.note(words, words.startsWith("Not started"));
-    return "";
   }
 
   /** @returns {Promise<import("./audit.js").Verdict>} */
@@ -316,7 +316,7 @@ export class View {
     if (kind === "png") return download(kind, this.canvas.toDataURL());
     const answer = await this.state.ask({ op: "export", as: kind }, 20_000);
     if (answer) download(kind, URL.createObjectURL(new Blob([answer.text])));
-    this.note(answer ? "" : "Nothing was exported: the kernel does not answer.", true);
+    this.note(answer ? "" : "Not exported: the kernel does not answer.", true);
   }
 
   /** Show a part or hide it. @param {string} what @param {string} state */
@@ -340,6 +340,10 @@ export class View {
       painter.range = [from, to + 20 * by * window.scale];
       this.part(".tn-hidden").textContent = this.totals();
     };
+    /** Make what has the keys higher. @type {(by: number) => () => void} */ const grow = (by) => () => {
+      const pane = this.audit.scroll.matches(":focus") ? this.audit.scroll : this.lanes;
+      pane.style.height = `${pane.clientHeight + by}px`;
+    };
     /** @type {Record<string, () => void>} */ const moves = {
       left: () => window.pan(-90),
       right: () => window.pan(90),
@@ -352,6 +356,8 @@ export class View {
       later: step(1),
       above: step(-1, true),
       below: step(1, true),
+      taller: grow(40),
+      lower: grow(-40),
       wider: range(1),
       narrower: range(-1),
       none: () => this.select(-1),
@@ -375,6 +381,7 @@ export class View {
       full: () => void (this.root.matches(":fullscreen") ? document.exitFullscreen() : this.root.requestFullscreen?.()),
     };
     acts[what]?.();
+    if (FAR[what]) step(FAR[what])();
     if (moves[what]) this.move(moves[what]);
     if (what === "fit") this.span = Infinity;
     this.ask();

@@ -4,7 +4,7 @@
  * @typedef {{run: Float64Array, parent: Float64Array, submitted: Float64Array, started: Float64Array,
  *   ended: Float64Array, reader: Float64Array, writer: Float64Array, process: Uint32Array,
  *   lane: Uint32Array, path: Uint32Array, status: Uint8Array, cpu: Uint8Array}} Rows
- * @typedef {{op: string, frame: number, now: number, rows: number, reads: number, lost: number,
+ * @typedef {{op: string, frame: number, anew: boolean, now: number, rows: number, reads: number, lost: number,
  *   names: string[], first_name: number, lines: string[], audit: [number, number, number] | null,
  *   lag: number | null, lags: [number, number][],
  *   blocked: [number, number, string][]}} Frame
