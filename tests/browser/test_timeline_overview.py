@@ -224,10 +224,8 @@ def test_keys_make_lanes_and_entries_higher(alone: Alone) -> None:
     entries = alone.page.locator(".tn-scroll")
 
     def heights() -> list[int]:
-        return [
-            int((alone.page.locator(part).bounding_box() or {})["height"])
-            for part in (".tn-lanes", ".tn-scroll")
-        ]
+        parts = [alone.page.locator(".tn-lanes"), entries]
+        return [int(part.evaluate("part => part.offsetHeight")) for part in parts]
 
     before = heights()
     alone.press("Shift+ArrowDown", "Shift+ArrowDown")

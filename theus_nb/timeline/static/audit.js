@@ -91,15 +91,18 @@ export class AuditTable {
   /** Highlight what belongs to a run, and go there; nothing if it is empty. @param {string} run */
   mark(run) {
     this.run = run;
-    if (run && this.entry?.run !== run) {
-      const at = this.shown.findIndex((entry) => entry.run === run);
-      this.entry = this.shown[at];
-      if (at >= 0) {
-        this.follow = false;
-        this.scroll.scrollTop = (at - 1) * ROW;
-      }
-    }
+    if (run && this.entry?.run !== run) this.reveal(this.shown.find((entry) => entry.run === run), Infinity);
     this.paint();
+  }
+
+  /** Go to an entry, and scroll no more than that needs. @param {Entry | undefined} entry @param {number} [from] infinite: it comes first */
+  reveal(entry, from = this.scroll.scrollTop) {
+    this.entry = entry;
+    if (!entry) return;
+    this.follow = false;
+    const top = this.shown.indexOf(entry) * ROW;
+    // Between the head, which covers a row, and the lower edge.
+    this.scroll.scrollTop = Math.min(top, Math.max(from, top + 2 * ROW - this.scroll.clientHeight));
   }
 
   /** Go to another entry, as far as there are any; the first time to the last one. @param {number} by entries that are shown */
@@ -112,14 +115,10 @@ export class AuditTable {
 
   /** Whoever chooses an entry marks what belongs to its run. @param {Entry} entry */
   go(entry) {
-    const { scroll } = this;
-    const top = this.shown.indexOf(entry) * ROW;
-    this.entry = entry;
-    this.follow = false;
-    // Between the head and the lower edge, before what is there is painted.
-    scroll.scrollTop = Math.min(top, Math.max(scroll.scrollTop, top + 2 * ROW - scroll.clientHeight));
+    // Before what is there is painted.
+    this.reveal(entry);
     this.choose(entry);
-    scroll.setAttribute("aria-activedescendant", this.id);
+    this.scroll.setAttribute("aria-activedescendant", this.id);
   }
 
   filter() {

@@ -90,12 +90,12 @@ export function showDetails(pane, store, id, now, more, again, entry) {
     pane.append(element("h3", `${clip(store.name(id), 80)} · ${store.label(id)}`), acts, list);
     for (const [cell, why] of more?.cells ?? []) acts.append(button(`Go to cell [${cell}] ${why}`, () => goToCell(pane, cell)));
   }
-  const texts = more?.texts ?? [];
-  for (const [title, text] of entry ? [[`entry #${entry.seq}`, JSON.stringify(entry, null, 1)], ...texts] : texts) {
+  const read = entry ? [[`entry #${entry.seq}`, JSON.stringify(entry, null, 1)]] : [];
+  for (const [title, text] of read.concat(more?.texts ?? [])) {
     const block = /** @type {HTMLDetailsElement} */ (element("details"));
-    const whole = element("pre", text);
+    const pre = element("pre", text);
     block.open = title !== "source";
-    block.append(element("summary", title), whole, button(`Copy ${title}`, () => copy(whole)));
+    block.append(element("summary", title), pre, button(`Copy ${title}`, () => copy(pre)));
     pane.append(block);
   }
 }

@@ -201,7 +201,7 @@ export class Painter {
       this.fill("#fffb", left, y + high - 3, wide * store.cpu.data[id] / 100, 2);
       this.within(left, y, wide - 3, high);
       const time = wide > 150 ? `  ${duration(store.end(id, now) - store.begin(id))}` : "";
-      this.write(clip(MARKS[status] + name, Math.floor((wide - 6) / 5)) + time, left + 4, y + high / 2 + 0.5, "#fff", high < 13 ? "10px" : "11px");
+      this.write(clip(MARKS[status] + name, (wide - 6) / 5) + time, left + 4, y + high / 2 + 0.5, "#fff", high < 13 ? "10px" : "11px");
       ink.restore();
     }
     ink.globalAlpha = 1;
@@ -259,7 +259,7 @@ export class Painter {
       const [x, wide] = this.stretch(ALARM, from, to, box.top + box.height - 3, 3);
       if (wide < 60) continue;
       const words = `loop blocked ${duration(to - from)}${where ? ` · ${where}` : ""}`;
-      this.plate(clip(words, Math.floor(wide / 6)), x + 3, box.top + box.height - 19, this.theme.alarm);
+      this.plate(clip(words, wide / 6), x + 3, box.top + box.height - 19, this.theme.alarm);
     }
   }
 

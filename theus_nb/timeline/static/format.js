@@ -10,7 +10,7 @@ export function duration(ns, digits = 3) {
 }
 
 /**
- * Cut to a length. Characters that would turn the direction of the text around it are isolated.
+ * Cut to a length, of which a fraction does not count. Characters that would turn the direction of the text around it are isolated.
  * @param {string} text @param {number} most
  */
 export function clip(text, most) {
