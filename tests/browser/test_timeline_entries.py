@@ -156,11 +156,15 @@ def test_keys_alone_lead_to_the_whole_of_an_entry(alone: Alone) -> None:
     shown = alone.page.locator(".tn-details pre")
     assert json.loads(shown.inner_text()) == entry
     assert violations(alone.page) == []
-    # One more of its run is news of that, and no reason to close what somebody reads.
-    alone.page.keyboard.press("ArrowUp")
-    alone.page.keyboard.press("ArrowUp")
-    alone.tell([ms(RUNS, "loop", (10 * RUNS, 10 * RUNS + 8))], lines=[])
-    assert json.loads(shown.inner_text())["run"] == f"r{RUNS}"
+    # The end of its run is news, and no reason to close what somebody reads.
+    entry = {"seq": 1001, "ts": "", "mono": 2, "kind": "run_started", "run": f"r{RUNS + 1}"}
+    alone.tell([ms(RUNS + 1, "loop", (700, 0), "running")], lines=[json.dumps(entry)])
+    alone.page.keyboard.press("End")
+    status = alone.page.locator(".tn-details dd").first
+    assert "running" in status.inner_text()
+    alone.tell([ms(RUNS + 1, "loop", (700, 708))])
+    assert "finished" in status.inner_text()
+    assert json.loads(shown.inner_text()) == entry
     # A run that is chosen by itself has no entry to be read.
     alone.press("ArrowLeft")
     assert shown.count() == 0
